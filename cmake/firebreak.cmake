@@ -1,0 +1,51 @@
+# Build settings and helpers that every folder shares.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+set(FIREBREAK_SANITIZE "" CACHE STRING "Sanitizers for the whole build: address,undefined or thread")
+
+add_compile_options(-Wall -Wextra -Werror -Wno-psabi)
+include_directories(${PROJECT_SOURCE_DIR})
+include_directories(SYSTEM /usr/include)
+add_compile_definitions(ASIO_STANDALONE ASIO_NO_DEPRECATED)
+if(FIREBREAK_SANITIZE)
+  add_compile_options(-fsanitize=${FIREBREAK_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FIREBREAK_SANITIZE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(GTest REQUIRED)
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+
+# firebreak_library(NAME SOURCES a.cc … [LIBS …]): the static library fb_NAME.
+function(firebreak_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(fb_${name} STATIC ${arg_SOURCES})
+  target_link_libraries(fb_${name} PUBLIC ${arg_LIBS})
+endfunction()
+
+# firebreak_unit_test(AREA SOURCES a_test.cc … [LIBS …]): the test program unit_AREA, one ctest a
+# case, each with a generous limit that only a hang reaches.
+include(GoogleTest)
+function(firebreak_unit_test area)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(unit_${area} ${arg_SOURCES})
+  target_link_libraries(unit_${area} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(unit_${area} PRIVATE
+    FIREBREAK_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(unit_${area} TEST_PREFIX "${area}." DISCOVERY_MODE PRE_TEST
+    PROPERTIES TIMEOUT 300 LABELS unit)
+endfunction()
