@@ -1,0 +1,151 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "agent/guard/machine/cause.h"
+
+namespace firebreak::guard {
+
+/// Limits of one guard; a host has few printers and they few heaters.
+inline constexpr std::size_t max_printers = 16;
+inline constexpr std::size_t max_heaters = 6;  ///< Four tools, bed, chamber.
+inline constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
+
+/// What a printer last said of one heater. Unknown values are NaN, never 0.
+struct HeaterReading {
+  float celsius = unknown;
+  float target_celsius = unknown;
+  float duty = unknown;            ///< 0…1, or NaN where the firmware does not say.
+  std::int64_t celsius_at_ns = 0;  ///< CLOCK_MONOTONIC of the last temperature; 0 = never.
+  std::int64_t target_at_ns = 0;
+  std::uint32_t reports = 0;       ///< Counts temperatures, so that a reader sees a new one.
+};
+
+struct PrinterReadings {
+  std::array<HeaterReading, max_heaters> heaters{};  ///< In the order of the profile's heaters.
+  std::int64_t line_at_ns = 0;         ///< Last complete line of any kind.
+  std::int64_t temperature_at_ns = 0;  ///< Last line with a temperature.
+  std::int64_t busy_at_ns = 0;         ///< Last `busy:` or `wait`.
+  float fan = unknown;                 ///< Part fan 0…1 as commanded through the proxy.
+  std::uint32_t bad_lines = 0;         ///< Lines that could not be understood or were junk.
+  std::uint32_t lines = 0;
+};
+
+/// One writer, many readers, no lock: a reader that meets a writer tries again, at most
+/// `max_tries` times, and then keeps its older copy (returns false). Any thread may read.
+template <class T>
+class Seqlock {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  static constexpr int max_tries = 64;
+
+  /// Only the one writing thread may call this.
+  void store(const T& value) noexcept {
+    const auto sequence = sequence_.load(std::memory_order_relaxed);
+    sequence_.store(sequence + 1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+    copy_in(value);
+    sequence_.store(sequence + 2, std::memory_order_release);
+  }
+
+  /// Copies the newest complete value into `value`; false, and `value` untouched, if the writer
+  /// was in the way each time.
+  bool load(T& value) const noexcept {
+    for (int attempt = 0; attempt < max_tries; ++attempt) {
+      const auto before = sequence_.load(std::memory_order_acquire);
+      if (before & 1U) continue;
+      T copy;
+      copy_out(copy);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (sequence_.load(std::memory_order_relaxed) == before) {
+        value = copy;
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  static constexpr std::size_t words = (sizeof(T) + 7) / 8;
+
+  // Word-wise relaxed atomics keep the race defined (and the thread sanitizer honest).
+  void copy_in(const T& value) noexcept {
+    std::array<std::uint64_t, words> raw{};
+    __builtin_memcpy(raw.data(), &value, sizeof(T));
+    for (std::size_t i = 0; i < words; ++i) words_[i].store(raw[i], std::memory_order_relaxed);
+  }
+  void copy_out(T& value) const noexcept {
+    std::array<std::uint64_t, words> raw;
+    for (std::size_t i = 0; i < words; ++i) raw[i] = words_[i].load(std::memory_order_relaxed);
+    __builtin_memcpy(static_cast<void*>(&value), raw.data(), sizeof(T));
+  }
+
+  std::atomic<std::uint32_t> sequence_{0};
+  std::array<std::atomic<std::uint64_t>, words> words_{};
+};
+
+/// Where a printer's link stands. Only `ready` and `halted` carry readings that count.
+enum class LinkState : std::uint32_t {
+  absent,         ///< The port does not exist or was unplugged.
+  opening,        ///< Open; waiting for the firmware.
+  identifying,    ///< Asked M115, no answer yet.
+  ready,          ///< The expected printer answers.
+  halted,         ///< The firmware said that it has halted (`kill()`).
+  wrong_printer,  ///< Another printer answers, or the identity is ambiguous.
+  blocked,        ///< Another process holds the port.
+};
+
+/// Things that a link saw once. Set by the link with fetch_or, taken by the monitor with exchange.
+namespace link_event {
+inline constexpr std::uint32_t halt_text = 1U << 0;          ///< `Printer halted`, kill() text.
+inline constexpr std::uint32_t thermal_fault = 1U << 1;      ///< The firmware's own thermal error.
+inline constexpr std::uint32_t boot_banner = 1U << 2;        ///< `start` or another greeting.
+inline constexpr std::uint32_t target_zero = 1U << 3;        ///< All targets read back as 0.
+inline constexpr std::uint32_t target_positive = 1U << 4;    ///< Some target > 0 from any source.
+inline constexpr std::uint32_t duty_positive = 1U << 5;      ///< Some duty > 0 reported.
+inline constexpr std::uint32_t wrong_identity = 1U << 6;     ///< M115 does not match.
+inline constexpr std::uint32_t identity_verified = 1U << 7;  ///< M115 matches (again).
+inline constexpr std::uint32_t port_lost = 1U << 8;          ///< Hang-up or read error.
+inline constexpr std::uint32_t foreign_traffic = 1U << 9;    ///< Answers to questions nobody asked.
+inline constexpr std::uint32_t host_refused = 1U << 10;      ///< The allowlist held a host's line.
+}  // namespace link_event
+
+/// What the machine asks of a link; the link obeys before it writes anything else.
+enum class LinkMode : std::uint32_t {
+  pass,       ///< Bytes pass both ways.
+  latched,    ///< Only the allowlist passes; baud and DTR changes of the host do not.
+  probation,  ///< Like latched: heat and motion of the host refused.
+  hold,       ///< Host bytes are held back (DTR revival).
+};
+
+/// The meeting place of one printer's threads. Each field has one writer, or is a set of bits
+/// that anyone may raise with fetch_or. Nothing in here blocks.
+struct PrinterShared {
+  // Written by the link's thread.
+  std::atomic<int> port_fd{-1};  ///< Live raw descriptor, O_NONBLOCK; -1 while there is none.
+  std::atomic<LinkState> link_state{LinkState::absent};
+  Seqlock<PrinterReadings> readings;
+  std::atomic<std::uint32_t> events{0};  ///< link_event bits; the monitor takes them.
+  std::atomic<std::int64_t> link_alive_ns{0};
+  std::atomic<std::uint32_t> host_attached{0};  ///< 1 while a host holds the pty.
+  std::atomic<std::uint32_t> printing{0};       ///< 1 while a host streams motion.
+  std::atomic<std::uint32_t> revival_done{0};   ///< Counts finished revivals (DTR pulse + hold).
+  std::atomic<std::uint32_t> foreign_bytes{0};
+
+  // Written by the estop thread (the machine).
+  std::atomic<LinkMode> link_mode{LinkMode::latched};
+  std::atomic<std::uint32_t> revival_request{0};  ///< Counts requested revivals.
+  std::atomic<std::uint32_t> no_new_heat{0};      ///< Reasons as bits; 0 = heat allowed.
+  std::atomic<std::uint32_t> stop_bytes_taken{0};  ///< Bytes of stop sequences the port took.
+
+  // Raised by anyone, taken by the estop thread.
+  std::atomic<CauseSet> trips{0};
+};
+
+}  // namespace firebreak::guard
