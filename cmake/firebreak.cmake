@@ -22,6 +22,13 @@ if(FIREBREAK_SANITIZE)
   add_link_options(-fsanitize=${FIREBREAK_SANITIZE})
 endif()
 
+option(FIREBREAK_FUZZ "Build the fuzzers with libFuzzer (clang only)" OFF)
+if(FIREBREAK_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all -Wno-error)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
