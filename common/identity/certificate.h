@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+
+namespace firebreak::identity {
+
+/// SHA-256 of a certificate's DER bytes: how certificates are named in the registry and in tokens.
+using Fingerprint = std::array<std::uint8_t, 32>;
+
+/// What the product needs to know of an X.509 certificate. A value; safe to copy across threads.
+struct CertificateInfo {
+  std::string common_name;  ///< The subject's CN: an agent's name, or the coordinator's fixed name.
+  std::string der;
+  Fingerprint fingerprint{};
+  WallTime not_before{};
+  WallTime not_after{};
+  bool is_authority = false;  ///< The basicConstraints CA bit.
+};
+
+/// Reads one certificate, PEM or DER; of a chain, the first. Errors: bad_input.
+Result<CertificateInfo> read_certificate(std::string_view pem_or_der);
+
+/// One certificate's DER bytes as PEM text.
+std::string to_pem(const CertificateInfo& certificate);
+
+/// "64 hex digits".
+std::string to_hex(const Fingerprint& fingerprint);
+
+}  // namespace firebreak::identity
