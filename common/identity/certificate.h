@@ -29,7 +29,4 @@ Result<CertificateInfo> read_certificate(std::string_view pem_or_der);
 /// One certificate's DER bytes as PEM text.
 std::string to_pem(const CertificateInfo& certificate);
 
-/// "64 hex digits".
-std::string to_hex(const Fingerprint& fingerprint);
-
 }  // namespace firebreak::identity
