@@ -10,6 +10,7 @@
 #include <limits>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "agent/guard/blackbox/spsc_queue.h"
 #include "common/base/clock.h"
@@ -85,7 +86,7 @@ struct BlackBoxRecord {
   /// The same from a format; does not allocate for numbers and text.
   template <class... Args>
   BlackBoxRecord& format_text(fmt::format_string<Args...> format, Args&&... args) noexcept {
-    const auto end = fmt::format_to_n(text.data(), text_bytes, format, args...);
+    const auto end = fmt::format_to_n(text.data(), text_bytes, format, std::forward<Args>(args)...);
     text_size = static_cast<std::uint8_t>(std::min<std::size_t>(end.size, text_bytes));
     return *this;
   }
@@ -113,7 +114,7 @@ struct BlackBoxRecord {
   }
   template <class... Args>
   BlackBoxRecord& format_data(fmt::format_string<Args...> format, Args&&... args) noexcept {
-    const auto end = fmt::format_to_n(data.data(), data_bytes, format, args...);
+    const auto end = fmt::format_to_n(data.data(), data_bytes, format, std::forward<Args>(args)...);
     data_size = static_cast<std::uint8_t>(std::min<std::size_t>(end.size, data_bytes));
     return *this;
   }

@@ -17,12 +17,6 @@ struct InputEdge {
   std::int64_t edge_ns = 0;    ///< CLOCK_MONOTONIC when the hardware saw it.
 };
 
-/// A reading of the board's own temperature sensor.
-struct OwnReading {
-  std::size_t line = 0;
-  float celsius = 0;
-};
-
 /// The lines of a host board: GPIO chips, or the simulator's socket. Lines are claimed once at
 /// start; after that set() and read_changes() neither block, allocate nor lock.
 class Board {

@@ -131,7 +131,8 @@ bool holds(When when, const Memory& memory, const Facts& facts) noexcept {
     case When::not_verifiable: return feedback_over(memory, facts);
     case When::heat_while_latched: return facts.sign_of_heat;
     case When::live_while_open:
-      return facts.has_relay && !memory.relay_closed && facts.feedback == Feedback::closed;
+      return facts.has_relay && !memory.relay_closed && facts.feedback == Feedback::closed &&
+             facts.feedback_settled;
     case When::reset_valid: return facts.reset && !facts.host_latched;
     case When::repeat_due: return due(memory.send_due_ns, facts);
     case When::unparked: return facts.unpark;

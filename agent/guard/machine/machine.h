@@ -119,6 +119,7 @@ struct Facts {
   bool has_relay = false;
   bool covered = false;  ///< The relay de-energises every heater of the printer.
   Feedback feedback = Feedback::none;
+  bool feedback_settled = false;  ///< The limit below has passed since the last command.
   std::int64_t feedback_limit_ns = 200'000'000;  ///< Hold time + 200 ms without a drop line.
 
   bool acknowledged = false;   ///< Halt text, or target 0 read back, since the stop.

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "agent/guard/blackbox/record.h"
+#include "agent/guard/config/guard_config.h"
+#include "agent/guard/core/shared.h"
+#include "agent/guard/hardware/board.h"
+#include "agent/guard/hardware/relays.h"
+#include "agent/guard/latch/mapped_state.h"
+#include "agent/guard/machine/machine.h"
+#include "agent/guard/stop/stop_bytes.h"
+
+namespace firebreak::guard {
+
+/// What the monitor thread has found out about a printer, for the machine's next step. Valid only
+/// for the state that it was found in: `for_state` and `for_entered_ns` say which.
+struct MonitorFacts {
+  machine::State for_state = machine::State::boot;
+  std::int64_t for_entered_ns = -1;
+  bool acknowledged = false;
+  bool silent = true;
+  bool cooled = false;
+  bool cooled_elsewhere = false;
+  bool risen = false;
+  bool target_positive = false;
+  bool sign_of_heat = false;
+  bool first_report = false;
+  bool hot = true;
+  std::int64_t window_ns = 0;
+};
+
+/// Times of one stop pass, CLOCK_MONOTONIC ns: the edge as the hardware saw it, the latch set, the
+/// last port's first stop bytes taken by the kernel, the last relay told. 0 = did not happen.
+struct PassTimes {
+  std::int64_t edge_ns = 0;
+  std::int64_t latched_ns = 0;
+  std::int64_t write_ns = 0;
+  std::int64_t relay_ns = 0;
+  std::uint32_t serial = 0;
+};
+
+/// Things that a person asked for; bits of PrinterRuntime::requests, taken by the estop thread.
+namespace request {
+inline constexpr std::uint32_t reset = 1U << 0;
+inline constexpr std::uint32_t release = 1U << 1;
+inline constexpr std::uint32_t arm = 1U << 2;
+inline constexpr std::uint32_t watch = 1U << 3;
+inline constexpr std::uint32_t unpark = 1U << 4;
+}  // namespace request
+
+/// One printer as the running guard has it: configuration, the meeting place of its threads, and
+/// the machine's memory, which the estop thread alone writes.
+struct PrinterRuntime {
+  PrinterRuntime(PrinterConfig printer_config, std::size_t printer_index)
+      : config(std::move(printer_config)),
+        index(printer_index),
+        stop_bytes(make_stop_bytes(config.profile)),
+        heaters_off_bytes(make_heaters_off_bytes(config.profile)) {}
+
+  const PrinterConfig config;
+  const std::size_t index;
+  const ByteSequence stop_bytes;
+  const ByteSequence heaters_off_bytes;
+  Relay* relay = nullptr;  ///< Null: no independent stop.
+  bool covered = false;    ///< The relay de-energises every heater.
+
+  PrinterShared shared;
+  Seqlock<MonitorFacts> monitor;             // Written by the monitor thread.
+  std::atomic<std::uint32_t> requests{0};    // Raised by the control thread.
+  std::atomic<std::int64_t> watch_ns{0};
+
+  // Written by the estop thread.
+  machine::Memory memory;
+  Seqlock<machine::Memory> seen;     ///< The same, for every other thread.
+  Seqlock<PassTimes> last_pass;
+  MappedLayout::Printer* mapped = nullptr;
+  machine::Start start = machine::Start::running;
+  bool recorded_cold = false;
+  CauseSet pending_trips = 0;
+};
+
+/// One stop input of the board.
+struct InputRuntime {
+  InputConfig config;
+  std::size_t line = 0;
+  std::vector<std::size_t> zone;               ///< Printer indices.
+  std::atomic<bool> pressed{true};
+  std::atomic<std::int64_t> pressed_at_ns{0};  ///< Last press; 0 = never seen.
+};
+
+/// Threads that gate the pulses report here; the supervisor reads.
+struct Liveness {
+  std::atomic<std::int64_t> estop_ns{0};
+  std::atomic<std::int64_t> monitor_ns{0};
+};
+
+/// Everything that the guard's threads share. Made once at start; after that no member is moved.
+struct GuardCore {
+  explicit GuardCore(GuardConfig guard_config) : config(std::move(guard_config)) {}
+
+  const GuardConfig config;
+  std::unique_ptr<MappedState> mapped;
+  std::unique_ptr<Board> board;
+  std::vector<std::unique_ptr<Relay>> relays;
+  std::vector<std::unique_ptr<InputRuntime>> inputs;
+  std::vector<std::unique_ptr<PrinterRuntime>> printers;
+  std::size_t alarm_line = ~std::size_t{0};
+
+  Liveness liveness;
+  int stop_event = -1;  ///< eventfd: wakes the estop thread at once.
+  std::atomic<bool> stopping{false};            ///< The service was asked to end.
+  std::atomic<bool> end{false};                 ///< Threads leave their loops.
+  std::atomic<bool> board_lost{false};
+  std::atomic<bool> blind_alarm{false};         ///< Monitor: a printer is blind while hot.
+  std::atomic<std::int64_t> silenced_until_ns{0};
+  std::atomic<std::uint32_t> host_reset_request{0};  ///< The latch number typed, or 0.
+  std::atomic<std::uint32_t> forget_restarts{0};
+  std::atomic<bool> alarm_on{false};
+  std::atomic<std::uint32_t> slot_request{0};   ///< Counts: the slots should be written.
+  Seqlock<HostMemory> host_seen;
+
+  /// Raises causes on a printer and wakes the estop thread. Any thread; never blocks.
+  void raise(PrinterRuntime& printer, CauseSet causes) noexcept;
+  /// Wakes the estop thread without a cause (a request was posted).
+  void wake_estop() noexcept;
+  [[nodiscard]] PrinterRuntime* find(std::string_view name) noexcept;
+};
+
+/// CLOCK_MONOTONIC in nanoseconds: the guard's threads outside the seams read this one clock.
+std::int64_t monotonic_ns() noexcept;
+
+}  // namespace firebreak::guard
