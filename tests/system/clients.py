@@ -130,12 +130,11 @@ class Api:
         return self.get(f"/api/v1/printers/{name}")
 
     def events(self, after=0):
-        """Every stored event after index `after`."""
+        """Every stored event with an id after `after`, page by page."""
         found = []
         while True:
             page = self.get(f"/api/v1/events?after={after}&limit=500")
-            items = page["events"] if isinstance(page, dict) else page
-            found += items
-            if not items:
+            found += page["events"]
+            if not page["events"]:
                 return found
-            after = items[-1]["index"]
+            after = page["next"]

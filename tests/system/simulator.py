@@ -1,0 +1,134 @@
+"""One firebreak-sim process: a host's board and its printers, and what it recorded of them.
+
+The record is the judge of every test: that heat ended, that a relay opened, that bytes were read is
+taken from here, never from the guard."""
+
+import json
+
+from clients import LineClient
+from process import Process, wait_for
+
+# What the tests assume of a relay; the simulator's default hold time.
+HOLD_MS = 1500
+
+
+class Simulator:
+    def __init__(self, folder, binary, name, printers, relays="heartbeat", own_sensors=False,
+                 seed=1, dialect=None, options=None):
+        self.folder = folder
+        self.name = name
+        self.printers = list(printers)
+        self.relay_kind = relays
+        self.own_sensors = own_sensors
+        self.seed = seed
+        self.dialect = dict(dialect or {})
+        self.options = dict(options or {})  # further keys of each printer
+        self.board_socket = folder / "board.sock"
+        self.control_socket = folder / "control.sock"
+        self.journal_path = folder / "journal.jsonl"
+        self.config_path = folder / "sim.yaml"
+        self.config_path.write_text(self.config())
+        self.process = Process(f"sim {name}", [binary, "--config", self.config_path],
+                               folder / "sim.log")
+        self._read_to = 0
+        self._facts = []
+        self._partial = b""
+
+    # ---- configuration ------------------------------------------------------------------------
+
+    def port(self, printer):
+        return self.folder / f"{printer}.tty"
+
+    def relay(self, printer):
+        return f"r-{printer}"
+
+    def config(self):
+        """sim.yaml; its keys are described in tests/simulator/README.md."""
+        lines = [f"control: {self.control_socket}", f"journal: {self.journal_path}",
+                 f"seed: {self.seed}",
+                 "board:", f"  name: {self.name}", f"  socket: {self.board_socket}",
+                 "  buttons:", "    - { name: button, line: button }",
+                 "  alarm: { line: alarm }"]
+        if self.relay_kind != "none":
+            lines.append("  relays:")
+        for printer in self.printers if self.relay_kind != "none" else []:
+            common = f"name: {self.relay(printer)}, feedback_line: {printer}-contact"
+            if self.relay_kind == "heartbeat":
+                lines.append(f"    - {{ {common}, kind: heartbeat, pulse_line: {printer}-pulse, "
+                             f"drop_line: {printer}-drop, hold_ms: {HOLD_MS} }}")
+            else:
+                lines.append(f"    - {{ {common}, kind: plain, line: {printer}-coil }}")
+        if self.own_sensors:
+            lines.append("  sensors:")
+            lines += [f"    - {{ name: own-{printer}, line: {printer}-own, printer: {printer}, "
+                      "heater: hotend }" for printer in self.printers]
+        lines.append("printers:")
+        for number, printer in enumerate(self.printers):
+            dialect = {"uuid": f"cede2a2f-41a2-4748-9b12-{self.seed:06x}{number:06x}",
+                       **self.dialect}
+            lines += [f"  - name: {printer}", f"    port: {self.port(printer)}",
+                      f"    dialect: {json.dumps(dialect)}"]
+            if self.relay_kind != "none":
+                lines.append(f"    relay: {self.relay(printer)}")
+            lines += [f"    {key}: {json.dumps(value)}" for key, value in self.options.items()]
+        return "\n".join(lines) + "\n"
+
+    def board_yaml(self):
+        """The guard's side of the same wiring (a host board of kind sim)."""
+        lines = [f"name: sim-{self.name}", "kind: sim", f"socket: {self.board_socket}",
+                 "inputs:",
+                 "  - { name: button, line: button, kind: button, zone: all }"]
+        if self.relay_kind != "none":
+            lines.append("relays:")
+        for printer in self.printers if self.relay_kind != "none" else []:
+            covers = f"covers: [{printer}/hotend, {printer}/bed], rating: \"10 A 250 V AC\""
+            if self.relay_kind == "heartbeat":
+                lines.append(f"  - {{ name: {self.relay(printer)}, kind: heartbeat, "
+                             f"pulse_line: {printer}-pulse, drop_line: {printer}-drop, "
+                             f"hold_ms: {HOLD_MS}, feedback_line: {printer}-contact, {covers} }}")
+            else:
+                lines.append(f"  - {{ name: {self.relay(printer)}, kind: plain, "
+                             f"line: {printer}-coil, feedback_line: {printer}-contact, {covers} }}")
+        lines.append("alarm: { line: alarm }")
+        if self.own_sensors:
+            lines.append("sensors:")
+            lines += [f"  - {{ name: own-{printer}, line: {printer}-own, printer: {printer}, "
+                      "heater: hotend }" for printer in self.printers]
+        return "\n".join(lines) + "\n"
+
+    # ---- life ---------------------------------------------------------------------------------
+
+    def start(self):
+        self.process.start()
+        wait_for(self.control_socket.exists, what=f"the control socket of sim {self.name}")
+        return self
+
+    def stop(self):
+        self.process.stop()
+
+    def ask(self, do, **arguments):
+        with LineClient(self.control_socket) as client:
+            answer = client.ask(do=do, **arguments)
+        if not answer.get("ok"):
+            raise AssertionError(f"the simulator refuses {do} {arguments}: {answer}")
+        return answer
+
+    # ---- the record ---------------------------------------------------------------------------
+
+    def journal(self):
+        """Everything recorded so far, oldest first."""
+        try:
+            with open(self.journal_path, "rb") as file:
+                file.seek(self._read_to)
+                data = file.read()
+                self._read_to += len(data)
+        except FileNotFoundError:
+            return self._facts
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        self._facts += [json.loads(line) for line in lines if line.strip()]
+        return self._facts
+
+    def wait_fact(self, check, what, timeout_s=20.0):
+        """The first recorded fact for which check(fact) holds."""
+        return wait_for(lambda: next((fact for fact in self.journal() if check(fact)), None),
+                        timeout_s, what)
