@@ -49,7 +49,11 @@ struct HubOptions {
   /// How long a stop is offered to an agent that is away (docs/protocol.md, "Stop").
   std::chrono::seconds stop_retry{600};
   std::size_t sessions_max = 4096;
-  std::size_t handshakes_max = 16;  ///< At once; more wait in the kernel's backlog.
+  /// Connections that are not a session yet, at once. A handshake costs 5 ms of the strand that
+  /// also carries stops: 32 of them are at most 160 ms. More wait in the kernel's backlog.
+  std::size_t newcomers_max = 32;
+  std::chrono::milliseconds beat = std::chrono::seconds{5};  ///< Three silent ones end a session.
+  std::chrono::milliseconds stop_resend = std::chrono::seconds{2};  ///< To a connected agent.
 };
 
 /// The agent side of the coordinator: accepts agents over mutual TLS, stores what they report
