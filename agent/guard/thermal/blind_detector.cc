@@ -1,0 +1,41 @@
+#include "agent/guard/thermal/blind_detector.h"
+
+#include <algorithm>
+
+namespace firebreak::guard::thermal {
+
+BlindDetector::BlindDetector(const HeaterProfile& profile, BlindState& state) noexcept
+    : limit_(static_cast<float>(profile.limit_celsius)),
+      safe_(static_cast<float>(profile.safe_celsius)),
+      rise_(static_cast<float>(profile.fastest_rise_kelvin_per_s)),
+      state_(state) {}
+
+double BlindDetector::longest_s(float celsius) const noexcept {
+  if (!(rise_ > 0)) return blind_shortest_s;
+  if (!std::isfinite(celsius)) celsius = limit_;  // Unknown is hot.
+  const double room = (limit_ + blind_over_limit_kelvin - celsius) / rise_;
+  return std::clamp(room, blind_shortest_s, blind_longest_s);
+}
+
+bool BlindDetector::possibly_hot(const HeaterView& view) const noexcept {
+  const bool cold = view.celsius_at_ns != 0 && view.celsius < safe_ && view.target_celsius == 0 &&
+                    !view.target_commanded;
+  return !cold;  // Written so that NaN is hot.
+}
+
+Finding BlindDetector::step(const HeaterView& view) noexcept {
+  if (state_.started_ns == 0) state_.started_ns = view.now_ns;
+  if (view.stopped || view.hold_blind) return {};
+  const auto since = view.celsius_at_ns != 0 ? view.celsius_at_ns : state_.started_ns;
+  const auto age = to_seconds(view.now_ns - since);
+  if (age < blind_warn_s) return {};
+  if (!possibly_hot(view)) {
+    if (age < cold_silence_warn_s) return {};
+    return {Rule::silent_cold, static_cast<float>(cold_silence_warn_s), unknown};
+  }
+  const auto longest = longest_s(view.celsius);
+  const auto rule = age >= longest ? Rule::blind : Rule::blind_warning;
+  return {rule, static_cast<float>(longest), unknown};
+}
+
+}  // namespace firebreak::guard::thermal

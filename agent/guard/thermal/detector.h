@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "agent/guard/core/shared.h"
+#include "agent/guard/thermal/constants.h"
+#include "agent/guard/thermal/verdict.h"
+
+namespace firebreak::guard::thermal {
+
+/// What one step sees of one heater. All times are CLOCK_MONOTONIC in ns; unknown values are NaN.
+struct HeaterView {
+  std::int64_t now_ns = 0;
+  bool fresh = false;              ///< A temperature came since the last step.
+  float celsius = unknown;         ///< The last one.
+  float target_celsius = unknown;
+  float duty = unknown;            ///< 0…1.
+  std::int64_t celsius_at_ns = 0;  ///< 0 = never.
+  float quantum = 1;               ///< Finest step that this heater's reports have shown, K.
+  float own_celsius = unknown;     ///< The board's own sensor, where there is one.
+  std::int64_t own_at_ns = 0;
+  bool has_own = false;
+  /// Latched, or its relay open: a lack of heat is then our own doing; only heat is news.
+  bool stopped = false;
+  bool hold_blind = false;         ///< Silence is expected and watched elsewhere (probation).
+  bool target_commanded = false;   ///< A target > 0 was seen on its way since the last reading.
+
+  [[nodiscard]] bool heating_asked() const noexcept { return target_celsius > 0; }
+};
+
+/// One rule, or a family of rules, watching one heater. The monitor thread calls step() at 10 Hz;
+/// implementations neither allocate, lock nor log, take constant time, and keep all that they
+/// remember in plain data which is given from outside and outlives the process.
+/// A finding is returned for as long as its condition holds.
+class Detector {
+ public:
+  virtual ~Detector() = default;
+  virtual Finding step(const HeaterView& view) noexcept = 0;
+};
+
+}  // namespace firebreak::guard::thermal

@@ -1,0 +1,42 @@
+#include "agent/guard/thermal/heating_rate_detector.h"
+
+namespace firebreak::guard::thermal {
+
+HeatingRateDetector::HeatingRateDetector(const HeaterProfile& profile,
+                                         HeatingRateState& state) noexcept
+    : gain_(static_cast<float>(profile.watch_kelvin)),
+      // Marlin arms below target - (gain + hysteresis + 1).
+      margin_(static_cast<float>(profile.watch_kelvin + profile.hysteresis_kelvin + 1)),
+      period_s_(static_cast<double>(profile.watch_period.count())),
+      state_(state) {}
+
+Rule HeatingRateDetector::judge(const HeaterView& view) noexcept {
+  const bool below = view.heating_asked() && view.celsius < view.target_celsius - margin_;
+  if (!below || view.stopped) {
+    state_ = {};
+    return Rule::none;
+  }
+  if (view.duty == 0) {
+    state_.base_at_ns = 0;
+    if (state_.idle_since_ns == 0) state_.idle_since_ns = view.celsius_at_ns;
+    const auto idle = to_seconds(view.celsius_at_ns - state_.idle_since_ns);
+    return idle >= period_s_ ? Rule::heating_idle : Rule::none;
+  }
+  state_.idle_since_ns = 0;
+  if (state_.base_at_ns == 0 || view.celsius >= state_.base + gain_) {
+    state_.base = view.celsius;
+    state_.base_at_ns = view.celsius_at_ns;
+    return Rule::none;
+  }
+  const auto waited = to_seconds(view.celsius_at_ns - state_.base_at_ns);
+  return waited >= period_s_ ? Rule::heating_rate : Rule::none;
+}
+
+Finding HeatingRateDetector::step(const HeaterView& view) noexcept {
+  if (view.fresh) state_.found = judge(view);
+  if (view.stopped) return {};
+  if (state_.found == Rule::heating_idle) return {state_.found, margin_, unknown};
+  return {state_.found, gain_, static_cast<float>(period_s_)};
+}
+
+}  // namespace firebreak::guard::thermal

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "agent/guard/thermal/detector.h"
+#include "agent/guard/thermal/settled_rise.h"
+
+namespace firebreak::guard::thermal {
+
+struct IdleRiseState {
+  SettledRiseState rise;
+  std::int32_t readings = 0;  ///< In a row that have risen too far.
+  Rule found = Rule::none;
+};
+
+/// Heat that nobody asks for: target 0, or above the target at duty 0, and the reading climbs over
+/// its lowest (hotend 6 K, bed 4 K, chamber 15 K, in two readings). Creep of a lagging sensor right
+/// after power off, and slow warming by the surroundings, are allowed for; see constants.h. Acts
+/// while latched as well.
+class IdleRiseDetector final : public Detector {
+ public:
+  IdleRiseDetector(const HeaterProfile& profile, IdleRiseState& state) noexcept;
+  Finding step(const HeaterView& view) noexcept override;
+
+ private:
+  SettledRise rise_;
+  IdleRiseState& state_;
+};
+
+}  // namespace firebreak::guard::thermal

@@ -1,0 +1,202 @@
+#include "agent/guard/thermal/thermal_monitor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace firebreak::guard::thermal {
+
+/// The rules of one heater, in the order in which a person should read them.
+struct ThermalMonitor::Heater {
+  Heater() = default;
+
+  void build(const HeaterProfile& profile, HeaterState& state) {
+    name = profile.name;
+    limit = std::make_unique<LimitDetector>(profile, state.limit);
+    jump = std::make_unique<JumpDetector>(profile, state.jump);
+    own_sensor = std::make_unique<OwnSensorDetector>(profile, state.own_sensor);
+    overshoot = std::make_unique<OvershootDetector>(profile, state.overshoot);
+    idle_rise = std::make_unique<IdleRiseDetector>(profile, state.idle_rise);
+    frozen = std::make_unique<FrozenDetector>(profile, state.frozen);
+    heating_rate = std::make_unique<HeatingRateDetector>(profile, state.heating_rate);
+    hysteresis = std::make_unique<HysteresisDetector>(profile, state.hysteresis);
+    blind = std::make_unique<BlindDetector>(profile, state.blind);
+    all = {limit.get(),  jump.get(),         own_sensor.get(), overshoot.get(), idle_rise.get(),
+           frozen.get(), heating_rate.get(), hysteresis.get(), blind.get()};
+  }
+
+  std::string name;
+  std::unique_ptr<LimitDetector> limit;
+  std::unique_ptr<JumpDetector> jump;
+  std::unique_ptr<OwnSensorDetector> own_sensor;
+  std::unique_ptr<OvershootDetector> overshoot;
+  std::unique_ptr<IdleRiseDetector> idle_rise;
+  std::unique_ptr<FrozenDetector> frozen;
+  std::unique_ptr<HeatingRateDetector> heating_rate;
+  std::unique_ptr<HysteresisDetector> hysteresis;
+  std::unique_ptr<BlindDetector> blind;
+  std::array<Detector*, 9> all{};
+};
+
+namespace {
+
+/// FNV-1a over the heaters' names: another profile must not inherit a state.
+std::uint32_t fingerprint(const PrinterProfile& profile) {
+  std::uint32_t hash = 2166136261U;
+  for (const auto& heater : profile.heaters) {
+    for (const char c : heater.name + "\n") hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  }
+  return hash;
+}
+
+/// Whether `value` is a whole number of `step` (to the precision of a float of this size).
+bool multiple_of(float value, float step) {
+  const float steps = value / step;
+  return std::fabs(steps - std::nearbyint(steps)) * step < 0.004F;
+}
+
+void learn_quantum(float celsius, float& quantum) {
+  if (!std::isfinite(celsius)) return;
+  if (quantum > 0.5F && !multiple_of(celsius, 1.0F)) quantum = 0.1F;
+  if (quantum > 0.05F && !multiple_of(celsius, 0.1F)) quantum = 0.01F;
+}
+
+}  // namespace
+
+ThermalMonitor::ThermalMonitor(const PrinterProfile& profile, ThermalState& state)
+    : state_(state), count_(std::min(profile.heaters.size(), max_heaters)) {
+  const auto print = fingerprint(profile);
+  if (state_.size != sizeof(ThermalState) || state_.printer != print) {
+    state_ = {};
+    state_.size = sizeof(ThermalState);
+    state_.printer = print;
+  }
+  heaters_ = std::make_unique<Heater[]>(count_);
+  for (std::size_t i = 0; i < count_; ++i) {
+    heaters_[i].build(profile.heaters[i], state_.heaters[i]);
+  }
+}
+
+ThermalMonitor::~ThermalMonitor() = default;
+ThermalMonitor::ThermalMonitor(ThermalMonitor&&) noexcept = default;
+
+std::size_t ThermalMonitor::heater_count() const noexcept { return count_; }
+
+bool ThermalMonitor::doubted(std::size_t heater) const noexcept {
+  return heater >= count_ || state_.heaters[heater].doubted != 0;
+}
+
+float ThermalMonitor::quantum(std::size_t heater) const noexcept {
+  return heater < count_ ? state_.heaters[heater].quantum : 1.0F;
+}
+
+double ThermalMonitor::blind_after_s(std::size_t heater) const noexcept {
+  if (heater >= count_) return blind_shortest_s;
+  return heaters_[heater].blind->longest_s(state_.heaters[heater].last_celsius);
+}
+
+void ThermalMonitor::doubt(std::size_t heater) noexcept {
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (heater == i || heater >= max_heaters) state_.heaters[i].doubted = 1;
+  }
+}
+
+void ThermalMonitor::forget() noexcept {
+  for (std::size_t i = 0; i < count_; ++i) {
+    auto& old = state_.heaters[i];
+    HeaterState fresh;
+    // What is known of the past readings and of silence is no memory of the fault: it stays.
+    fresh.last_at_ns = old.last_at_ns;
+    fresh.last_celsius = old.last_celsius;
+    fresh.last_target = old.last_target;
+    fresh.commanded_at_ns = old.commanded_at_ns;
+    fresh.quantum = old.quantum;
+    fresh.blind = old.blind;
+    old = fresh;
+  }
+}
+
+const StepReport& ThermalMonitor::step(const StepInput& input,
+                                       const PrinterReadings& readings) noexcept {
+  report_.count = 0;
+  report_.trips = 0;
+  report_.trusted = 0;
+  report_.possibly_hot = 0;
+  report_.untold = 0;
+  for (std::size_t i = 0; i < count_; ++i) observe(i, input, readings.heaters[i]);
+  return report_;
+}
+
+void ThermalMonitor::observe(std::size_t index, const StepInput& input,
+                             const HeaterReading& reading) noexcept {
+  auto& state = state_.heaters[index];
+  auto& heater = heaters_[index];
+  HeaterView view;
+  view.now_ns = input.now_ns;
+  view.fresh = reading.celsius_at_ns > state.last_at_ns;
+  if (view.fresh) {
+    state.last_at_ns = reading.celsius_at_ns;
+    state.last_celsius = reading.celsius;
+    state.commanded_at_ns = 0;
+    learn_quantum(reading.celsius, state.quantum);
+  }
+  // A restarted link knows nothing yet; what was last known stays, and ages.
+  if (std::isfinite(reading.target_celsius)) state.last_target = reading.target_celsius;
+  if (input.target_commanded) state.commanded_at_ns = input.now_ns;
+  view.celsius = state.last_celsius;
+  view.celsius_at_ns = state.last_at_ns;
+  view.target_celsius = state.last_target;
+  view.duty = reading.duty;
+  view.quantum = state.quantum;
+  view.own_celsius = input.own[index].celsius;
+  view.own_at_ns = input.own[index].at_ns;
+  view.has_own = input.own[index].present;
+  view.stopped = input.stopped;
+  view.hold_blind = input.hold_blind;
+  view.target_commanded = state.commanded_at_ns != 0;
+
+  std::uint32_t active = 0;
+  for (auto* detector : heater.all) add(index, detector->step(view), view, active);
+  state.active_rules = active;
+
+  const auto bit_of_heater = 1U << index;
+  const bool recent = view.celsius_at_ns != 0 &&
+                      to_seconds(view.now_ns - view.celsius_at_ns) <= reading_fresh_s;
+  const bool sensible = std::isfinite(view.celsius) && state.jump.outliers == 0 &&
+                        state.limit.nonsense == 0 && state.limit.low == 0;
+  if (recent && sensible && state.doubted == 0) report_.trusted |= bit_of_heater;
+  if (heater.blind->possibly_hot(view) || state.doubted != 0 || !recent || !sensible) {
+    report_.possibly_hot |= bit_of_heater;
+  }
+}
+
+void ThermalMonitor::add(std::size_t index, const Finding& finding, const HeaterView& view,
+                         std::uint32_t& active) noexcept {
+  if (finding.rule == Rule::none) return;
+  auto& state = state_.heaters[index];
+  const auto& rule = info(finding.rule);
+  const auto rule_bit = 1U << static_cast<unsigned>(finding.rule);
+  active |= rule_bit;
+  if (rule.level == Level::trip) {
+    report_.trips |= bit(rule.cause);
+    if (rule.doubts_sensor) state.doubted = 1;
+  }
+  if (report_.count >= max_verdicts) {
+    ++report_.untold;
+    return;
+  }
+  auto& verdict = report_.verdicts[report_.count++];
+  verdict.level = rule.level;
+  verdict.cause = rule.cause;
+  verdict.heater = static_cast<std::uint8_t>(index);
+  verdict.rule = finding.rule;
+  verdict.doubts_sensor = rule.doubts_sensor;
+  verdict.onset = (state.active_rules & rule_bit) == 0;
+  verdict.text[0] = '\0';
+  if (!verdict.onset) return;
+  const bool own = finding.rule == Rule::own_sensor_limit;
+  describe(finding, heaters_[index].name, own ? view.own_celsius : view.celsius,
+           view.target_celsius, verdict.text);
+}
+
+}  // namespace firebreak::guard::thermal
