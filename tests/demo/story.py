@@ -122,7 +122,7 @@ class Story:
         step.measured("the host sees", f"{pty}")
         step.measured("lines acknowledged", f"{self.streamer.lines_sent}, resends "
                                             f"{self.streamer.resends}")
-        step.measured("hotend", f"{truth['hotend']['body_celsius']:.0f} °C")
+        step.measured("hotend", f"{truth['hotend']['true_celsius']:.0f} °C")
 
     def weld(self, step):
         sim = self.garage.sim

@@ -100,7 +100,11 @@ class Simulator:
 
     def start(self):
         self.process.start()
-        wait_for(self.control_socket.exists, what=f"the control socket of sim {self.name}")
+        def listening():
+            if not self.process.running:
+                raise AssertionError(f"firebreak-sim has ended: {self.process.log()[-2000:]}")
+            return self.control_socket.exists()
+        wait_for(listening, what=f"the control socket of sim {self.name}")
         return self
 
     def stop(self):
@@ -132,3 +136,76 @@ class Simulator:
         """The first recorded fact for which check(fact) holds."""
         return wait_for(lambda: next((fact for fact in self.journal() if check(fact)), None),
                         timeout_s, what)
+
+    def facts(self, kind, after_ns=0, **fields):
+        """Recorded facts of one kind at or after a time, whose fields are as given."""
+        return [fact for fact in self.journal() if fact["fact"] == kind and fact["ns"] >= after_ns
+                and all(fact.get(key) == value for key, value in fields.items())]
+
+    def wait_recorded(self, kind, what, after_ns=0, timeout_s=20.0, **fields):
+        found = wait_for(lambda: self.facts(kind, after_ns, **fields), timeout_s, what)
+        return found[0]
+
+    def wait_relay(self, relay, closed, after_ns=0, timeout_s=20.0):
+        return self.wait_recorded("relay", f"{relay} {'closed' if closed else 'open'}", after_ns,
+                                  timeout_s, relay=relay, closed=closed)
+
+    def wait_stop_read(self, printer, after_ns=0, timeout_s=20.0):
+        """The printer has read a whole M112."""
+        return self.wait_recorded("m112_read", f"{printer} to read M112", after_ns, timeout_s,
+                                  printer=printer)
+
+    def cold_since(self, printer):
+        """When the last heater of the printer lost its power, in ns; None while one has power.
+        0: it never had any."""
+        on = {}
+        since = 0
+        for fact in self.journal():
+            if fact["fact"] == "heat" and fact["printer"] == printer:
+                was_hot = any(on.values())
+                on[fact["heater"]] = fact["on"]
+                if was_hot and not any(on.values()):
+                    since = fact["ns"]
+        return None if any(on.values()) else since
+
+    def wait_heat_off(self, printer, after_ns=0, timeout_s=20.0):
+        """{"ns": since when no heater of the printer has had power}, and it has none now."""
+        wait_for(lambda: self.cold_since(printer) is not None, timeout_s,
+                 f"the end of {printer}'s heat")
+        return {"ns": self.cold_since(printer)}
+
+    def opens(self, printer, after_ns=0):
+        """Openings of the port by hosts: each would be a DTR edge on a real board."""
+        return len(self.facts("port_open", after_ns, printer=printer))
+
+    # ---- what a test or a person does ---------------------------------------------------------
+
+    def press(self, button="button"):
+        """Presses; when, in CLOCK_MONOTONIC ns."""
+        return self.ask("press", button=button)["pressed_ns"]
+
+    def release(self, button="button"):
+        return self.ask("release", button=button)["pressed_ns"]
+
+    def fault(self, printer, fault, on=True, **more):
+        self.ask("fault", printer=printer, fault=fault, on=on, **more)
+
+    def set_temperature(self, printer, celsius, heater="hotend"):
+        self.ask("set_temperature", printer=printer, heater=heater, celsius=celsius)
+
+    def power_cycle(self, printer):
+        """A person's reset button on the printer's board."""
+        self.ask("reset", printer=printer)
+
+    def state(self, printer):
+        return self.ask("state", printer=printer)
+
+    def truth(self, printer):
+        """Heaters by name: what they really are."""
+        return {heater["name"]: heater for heater in self.state(printer)["heaters"]}
+
+    def hint(self, do, name):
+        """A shell line that does the same, for people."""
+        request = {"do": do, "button": name} if do == "press" else {
+            "do": "fault", "printer": name, "fault": "heater_on", "on": True}
+        return f"tests/demo/sim.py {self.control_socket} '{json.dumps(request)}'"

@@ -78,8 +78,7 @@ class Streamer:
     def _run(self):
         try:
             self._fd = open_tty(self.port)
-            self._send(numbered(0, "M110 N0"))
-            self._wait_ok(None, 0)
+            self._greet()
             while self._stream_once() and self.repeat and not self._stop.is_set():
                 pass
         except (OSError, ConnectionError) as error:
@@ -89,16 +88,33 @@ class Streamer:
                 os.close(self._fd)
             self.finished.set()
 
+    def _greet(self):
+        """Asks until the printer answers: a board that is still booting hears nothing."""
+        deadline = time.monotonic() + self.silence_s
+        while not self._stop.is_set():
+            self._send(b"\n" + numbered(0, "M110 N0"))
+            if self._heard_ok_within(2.0):
+                return
+            if time.monotonic() > deadline:
+                raise ConnectionError(f"no answer in {self.silence_s:g} s")
+
+    def _heard_ok_within(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._stop.is_set():
+            if any(line.startswith("ok") for line in self._lines()):
+                return True
+        return False
+
     def _stream_once(self):
         """Every command once, each numbered from 1. False when it was stopped."""
         self._send(numbered(0, "M110 N0"))
-        self._wait_ok(None, 0)
+        self._wait_ok(0)
         number = 1
         while number <= len(self.commands):
             if self._stop.is_set():
                 return False
             self._send(numbered(number, self.commands[number - 1]))
-            again = self._wait_ok(self.commands, number)
+            again = self._wait_ok(number)
             if again is None:
                 self.lines_sent += 1
                 number += 1
@@ -107,7 +123,7 @@ class Streamer:
                 number = max(1, again)
         return True
 
-    def _wait_ok(self, _commands, number):
+    def _wait_ok(self, number):
         """None at `ok`; the line number that the printer wants again at `Resend`."""
         again = None
         quiet_since = time.monotonic()
