@@ -47,7 +47,7 @@ std::string show_value(const nlohmann::json& value) {
 }
 
 std::optional<std::string_view> unit_of_key(std::string_view key) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 19> units{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> units{{
       {"_ms", "milliseconds"},
       {"_s", "seconds"},
       {"_seconds", "seconds"},
@@ -66,7 +66,6 @@ std::optional<std::string_view> unit_of_key(std::string_view key) {
       {"_bytes", "bytes"},
       {"_kib", "KiB"},
       {"_mib", "MiB"},
-      {"baud", "baud"},
   }};
   for (const auto& [suffix, words] : units) {
     if (key.size() >= suffix.size() && key.ends_with(suffix)) return words;

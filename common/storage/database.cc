@@ -43,6 +43,7 @@ Result<bool> Statement::step() {
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   Error error = sqlite_error(db_, code);
+  *lost_writes_ |= is_lost_write(sqlite3_extended_errcode(db_));
   sqlite3_reset(handle_.get());
   return fail(std::move(error));
 }
@@ -121,10 +122,16 @@ Result<Database> Database::open(const std::filesystem::path& path, const OpenOpt
   return database;
 }
 
+Error Database::failed(int code) const {
+  *lost_writes_ |= is_lost_write(code) || is_lost_write(sqlite3_extended_errcode(handle_.get()));
+  return sqlite_error(handle_.get(), code);
+}
+
 Result<void> Database::execute(std::string_view sql) {
+  if (handle_ == nullptr) return fail(ErrorCode::internal, "the database is closed");
   const std::string text(sql);
   const int code = sqlite3_exec(handle_.get(), text.c_str(), nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return fail(sqlite_error(handle_.get(), code));
+  if (code != SQLITE_OK) return fail(failed(code));
   return {};
 }
 
@@ -134,8 +141,8 @@ Result<Statement> Database::prepare(std::string_view sql) {
   const char* tail = nullptr;
   const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, &tail);
-  if (code != SQLITE_OK) return fail(sqlite_error(handle_.get(), code));
-  Statement result(handle_.get(), statement);
+  if (code != SQLITE_OK) return fail(failed(code));
+  Statement result(handle_.get(), lost_writes_.get(), statement);
   if (statement == nullptr || tail != sql.data() + sql.size()) {
     return fail(ErrorCode::internal, "not exactly one statement: " + std::string(sql));
   }
@@ -147,9 +154,7 @@ std::int64_t Database::last_insert_id() const noexcept {
   return sqlite3_last_insert_rowid(handle_.get());
 }
 
-bool Database::lost_writes() const noexcept {
-  return handle_ != nullptr && is_lost_write(sqlite3_extended_errcode(handle_.get()));
-}
+bool Database::lost_writes() const noexcept { return *lost_writes_; }
 
 Result<void> Database::quick_check() {
   auto statement = prepare("PRAGMA quick_check(1)");
@@ -166,7 +171,7 @@ Result<void> Database::quick_check() {
 Result<void> Database::checkpoint() {
   const int code = sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
                                              nullptr, nullptr);
-  if (code != SQLITE_OK) return fail(sqlite_error(handle_.get(), code));
+  if (code != SQLITE_OK) return fail(failed(code));
   return {};
 }
 
@@ -195,9 +200,8 @@ Result<void> Transaction::commit() {
   if (database == nullptr) return fail(ErrorCode::internal, "a transaction was committed twice");
   const int code = sqlite3_exec(database->handle(), "COMMIT", nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
-  Error error = sqlite_error(database->handle(), code);
-  const bool lost = is_lost_write(code);
-  if (!lost && sqlite3_get_autocommit(database->handle()) == 0) {
+  Error error = database->failed(code);
+  if (sqlite3_get_autocommit(database->handle()) == 0) {
     sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
   return fail(std::move(error));

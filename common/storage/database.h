@@ -78,7 +78,8 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* s) const noexcept;
   };
-  Statement(sqlite3* db, sqlite3_stmt* handle) : db_(db), handle_(handle) {}
+  Statement(sqlite3* db, bool* lost_writes, sqlite3_stmt* handle)
+      : db_(db), lost_writes_(lost_writes), handle_(handle) {}
 
   void bind_integer(int index, std::int64_t value) noexcept;
   void bind_real(int index, double value) noexcept;
@@ -106,6 +107,7 @@ class Statement {
   }
 
   sqlite3* db_;
+  bool* lost_writes_;
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
   int bind_error_ = 0;
 };
@@ -150,8 +152,8 @@ class Database {
   [[nodiscard]] std::int64_t changes() const noexcept;
   [[nodiscard]] std::int64_t last_insert_id() const noexcept;
 
-  /// True when the last failure of this connection was a write or a sync that the disk refused
-  /// (not: disk full, busy). The connection is then of no use: abandon() it, recover_log(), reopen.
+  /// True once the disk refused a write, a sync or a read of this connection (not: disk full,
+  /// busy). The connection is then of no use: abandon() it, recover_log(), reopen.
   [[nodiscard]] bool lost_writes() const noexcept;
 
   /// PRAGMA quick_check: ok, or corrupt with SQLite's first finding. Reads the whole file.
@@ -171,10 +173,13 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };
+  friend class Transaction;
   Database(std::filesystem::path path, sqlite3* handle)
-      : path_(std::move(path)), handle_(handle) {}
+      : path_(std::move(path)), lost_writes_(std::make_unique<bool>(false)), handle_(handle) {}
+  Error failed(int code) const;
 
   std::filesystem::path path_;
+  std::unique_ptr<bool> lost_writes_;  // on the heap: statements point to it
   std::unique_ptr<sqlite3, Close> handle_;
 };
 
