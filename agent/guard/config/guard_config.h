@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -97,11 +98,14 @@ struct GuardConfig {
   std::string uplink_user;
   std::string grant_key_hex;  ///< Ed25519 public key; empty: no grants.
   std::vector<PrinterConfig> printers;
+  /// What is allowed and yet should be known: no independent stop, a plain relay, no button.
+  std::vector<std::string> warnings;
 };
 
 /// Reads guard.yaml, its board and its profiles, each against its schema, then what no schema can
 /// say (names that refer to nothing, two printers on one port, a relay that covers an unknown
-/// heater). The message has a line per problem, each with file and line.
+/// heater). The message has a line per problem, each with file and line. Blocks on files; only at
+/// start or for --check-config.
 Result<GuardConfig> load_guard_config(const std::filesystem::path& file);
 
 }  // namespace firebreak::guard
