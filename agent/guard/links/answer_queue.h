@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "common/base/clock.h"
+
+namespace firebreak::guard {
+
+enum class Asker : std::uint8_t { host, own };
+enum class Question : std::uint8_t { other, temperature, identity, autoreport };
+
+/// A line that is on its way to the printer and will be acknowledged.
+struct PendingAnswer {
+  Asker asker = Asker::host;
+  Question question = Question::other;
+  MonotonicTime sent_at{};
+};
+
+/// Firmwares acknowledge lines in their order; this is that order, for lines of the host and of
+/// the link. A host that streams without waiting may overflow it: the oldest entry is then
+/// forgotten. Fixed size, link thread only.
+class AnswerQueue {
+ public:
+  static constexpr std::size_t capacity = 128;
+
+  void push(const PendingAnswer& answer) noexcept {
+    if (size_ == capacity) pop();
+    entries_[(begin_ + size_++) % capacity] = answer;
+  }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] const PendingAnswer& operator[](std::size_t i) const noexcept {
+    return entries_[(begin_ + i) % capacity];
+  }
+  [[nodiscard]] const PendingAnswer& front() const noexcept { return (*this)[0]; }
+  void pop(std::size_t count = 1) noexcept {
+    count = count < size_ ? count : size_;
+    begin_ = (begin_ + count) % capacity;
+    size_ -= count;
+  }
+  void clear() noexcept { size_ = 0; }
+
+  /// Index of the oldest entry with this question, or size() if there is none.
+  [[nodiscard]] std::size_t find(Question question) const noexcept {
+    std::size_t i = 0;
+    while (i < size_ && (*this)[i].question != question) ++i;
+    return i;
+  }
+  [[nodiscard]] std::size_t count(Asker asker) const noexcept {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < size_; ++i) found += (*this)[i].asker == asker ? 1 : 0;
+    return found;
+  }
+  [[nodiscard]] bool own_pending(Question question) const noexcept {
+    for (std::size_t i = 0; i < size_; ++i) {
+      if ((*this)[i].asker == Asker::own && (*this)[i].question == question) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::array<PendingAnswer, capacity> entries_{};
+  std::size_t begin_ = 0, size_ = 0;
+};
+
+}  // namespace firebreak::guard

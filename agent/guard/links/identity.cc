@@ -1,0 +1,34 @@
+#include "agent/guard/links/identity.h"
+
+#include <algorithm>
+
+namespace firebreak::guard {
+namespace {
+
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool same_no_case(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+template <std::size_t size>
+void store(std::string_view text, char (&out)[size]) noexcept {
+  std::fill_n(out, size, '\0');
+  (void)escape_text(text, std::span<char>(out, size - 1));
+}
+
+}  // namespace
+
+void describe_identity(const ParsedLine& info, PrinterIdentity& out) noexcept {
+  store(info.firmware_name, out.firmware);
+  store(info.machine_type, out.machine);
+  store(info.uuid, out.uuid);
+}
+
+bool identity_matches(const ParsedLine& info, const PrinterConfig& config) noexcept {
+  if (!config.expected_uuid.empty() && !same_no_case(info.uuid, config.expected_uuid)) return false;
+  return config.expected_machine.empty() || info.machine_type == config.expected_machine;
+}
+
+}  // namespace firebreak::guard

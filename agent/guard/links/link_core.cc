@@ -1,0 +1,306 @@
+#include "agent/guard/links/link_core.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace firebreak::guard {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds reopen_every{1};
+/// A banner has many lines; the firmware listens once they have ended.
+constexpr milliseconds quiet_after_banner{300};
+/// A board that says nothing after opening has not been reset by it (native USB).
+constexpr milliseconds silent_board_wait{1500};
+constexpr seconds identity_every{3};
+constexpr int identity_tries_max = 5;
+constexpr seconds wrong_printer_asks_every{10};
+/// docs/safety.md: ask at 2 s of silence.
+constexpr seconds silence_asks_after{2};
+constexpr seconds poll_every{1};
+/// A question in a blocking wait is answered only after it; more of them only fill the ring.
+constexpr seconds question_expires{5};
+constexpr milliseconds dtr_low{250};
+constexpr seconds revival_hold{5};
+/// The same note at most this often.
+constexpr seconds note_gap{5};
+
+}  // namespace
+
+LinkCore::LinkCore(const PrinterConfig& config, PrinterShared& shared, SerialPort& port,
+                   HostPort& host, DescriptorKeeper& keeper, LinkEvents& events)
+    : config_(config),
+      shared_(shared),
+      port_(port),
+      host_(host),
+      keeper_(keeper),
+      events_(events),
+      keeper_name_("port." + config.name),
+      heaters_(config.profile),
+      gate_(config.name, *this) {}
+
+void LinkCore::start(MonotonicTime now, bool host_adopted) {
+  now_ = now;
+  mode_ = shared_.link_mode.load();
+  if (const auto kept = keeper_.take(keeper_name_); kept && port_.adopt(*kept)) {
+    // Only a verified printer's port is kept, and the kernel ends a descriptor when its device
+    // goes: it is the same printer, whatever it is doing now.
+    keeper_.keep(keeper_name_, port_.fd());
+    matched_ = ever_verified_ = true;
+    boundary_unknown_ = host_adopted;
+    if (host_adopted) gate_.assume_in_line();
+    opened_at_ = line_at_ = now;
+    shared_.port_fd.store(port_.fd());
+    become(LinkState::ready);
+    note(LinkNote::port_adopted, NoteSeverity::info, "the port was taken over without opening it");
+    return;
+  }
+  open_port(now);
+}
+
+void LinkCore::open_port(MonotonicTime now) {
+  retry_at_ = now + reopen_every;
+  auto opened = port_.open();
+  if (!opened) {
+    become(opened.error().code == ErrorCode::refused ? LinkState::blocked : LinkState::absent);
+    const bool news = !open_error_noted_ || opened.error().code != last_open_error_;
+    open_error_noted_ = true;
+    last_open_error_ = opened.error().code;
+    if (!news) return;
+    const bool blocked = state_ == LinkState::blocked;
+    note(blocked ? LinkNote::port_blocked : LinkNote::port_refused, NoteSeverity::warning, "",
+         opened.error().message);
+    return;
+  }
+  open_error_noted_ = false;
+  forget_session();
+  opened_at_ = now;
+  shared_.port_fd.store(port_.fd());
+  expect_boot(now);
+  note(LinkNote::port_opened, NoteSeverity::info, "the port was opened");
+}
+
+/// What was learned of a board that is no longer there, or that has booted.
+void LinkCore::forget_session() noexcept {
+  splitter_.clear();
+  stream_.clear();
+  answers_.clear();
+  judge_.reset();
+  command_ = Command::none;
+  command_sent_ = 0;
+  autoreport_on_ = host_sets_autoreport_ = false;
+  heat_waits_ = 0;
+  active_tool_ = 0;
+  unanswered_ = 0;
+  report_at_ = unasked_at_ = busy_at_ = {};
+}
+
+void LinkCore::expect_boot(MonotonicTime now) noexcept {
+  opened_at_ = now;
+  identity_tries_ = 0;
+  lines_since_open_ = false;
+  matched_ = info_seen_ = false;
+  become(LinkState::opening);
+}
+
+void LinkCore::lose_port(MonotonicTime now) {
+  lost_ = false;
+  shared_.port_fd.store(-1);
+  keeper_.forget(keeper_name_);
+  port_.close();
+  forget_session();
+  gate_.end_session();
+  host_in_.clear();
+  if (host_was_attached_) host_.hang_up();
+  shared_.printing.store(0);
+  retry_at_ = now + reopen_every;
+  become(LinkState::absent);
+  raise(link_event::port_lost);
+  note(LinkNote::port_lost, NoteSeverity::warning,
+       "the port was lost: the printer was unplugged or switched off");
+}
+
+void LinkCore::become(LinkState state) noexcept {
+  state_ = state;
+  shared_.link_state.store(state);
+}
+
+void LinkCore::verified(MonotonicTime now) {
+  matched_ = true;
+  ever_verified_ = true;
+  become(LinkState::ready);
+  keeper_.keep(keeper_name_, port_.fd());
+  raise(link_event::identity_verified);
+  note(LinkNote::identified, NoteSeverity::info, "the printer is identified: ",
+       identity_.firmware);
+  line_at_ = now;
+}
+
+void LinkCore::raise(std::uint32_t events) noexcept { shared_.events.fetch_or(events); }
+
+void LinkCore::note(LinkNote kind, NoteSeverity severity, std::string_view text,
+                    std::string_view quoted) noexcept {
+  auto& last = noted_at_[static_cast<std::size_t>(kind)];
+  if (last != MonotonicTime{} && now_ - last < note_gap && severity != NoteSeverity::alarm) return;
+  last = now_;
+  LinkRecord record;
+  record.note = kind;
+  record.severity = severity;
+  record.at_ns = now_.time_since_epoch().count();
+  const auto head = escape_text(text, record.text).size();
+  const auto tail = escape_text(quoted, std::span(record.text).subspan(head)).size();
+  record.text_size = static_cast<std::uint8_t>(head + tail);
+  events_.note(record);
+}
+
+void LinkCore::publish() noexcept {
+  if (!readings_changed_) return;
+  readings_changed_ = false;
+  shared_.readings.store(readings_);
+}
+
+void LinkCore::follow_mode(MonotonicTime now) noexcept {
+  const auto mode = shared_.link_mode.load();
+  if (mode == mode_) return;
+  const bool stops = mode == LinkMode::latched || mode == LinkMode::probation;
+  const bool stopped = mode_ == LinkMode::latched || mode_ == LinkMode::probation;
+  mode_ = mode;
+  if (!stops || stopped) return;
+  // The stop bytes of the other thread come first; what we had pending would only disturb them.
+  command_ = Command::none;
+  command_sent_ = 0;
+  answers_.clear();
+  gate_.latch();
+  asked_at_ = now;
+}
+
+void LinkCore::run_revival(MonotonicTime now) {
+  const auto wanted = shared_.revival_request.load();
+  switch (revival_) {
+    case Revival::none:
+      if (wanted == shared_.revival_done.load()) return;
+      revival_at_ = now;
+      if (port_.set_dtr(false)) {
+        revival_ = Revival::low;
+        note(LinkNote::revival, NoteSeverity::info, "DTR is pulsed to revive the board");
+      } else {
+        // A pty, or no port: nothing to pulse. Whoever asked judges by what the printer says.
+        revival_ = Revival::holding;
+        note(LinkNote::revival, NoteSeverity::warning,
+             "this port has no DTR line: press the printer's reset button");
+      }
+      break;
+    case Revival::low:
+      if (now - revival_at_ < dtr_low) return;
+      port_.set_dtr(true);
+      revival_ = Revival::holding;
+      revival_at_ = now;
+      if (port_.fd() >= 0) expect_boot(now);
+      break;
+    case Revival::holding:
+      if (now - revival_at_ < revival_hold) return;
+      revival_ = Revival::none;
+      shared_.revival_done.fetch_add(1);
+      break;
+  }
+}
+
+void LinkCore::tick(MonotonicTime now) {
+  now_ = now;
+  shared_.link_alive_ns.store(now.time_since_epoch().count());
+  follow_mode(now);
+  port_.collect();
+  if (lost_) lose_port(now);
+  if (port_.fd() < 0 && now >= retry_at_) open_port(now);
+  run_revival(now);
+  const auto taken = shared_.stop_bytes_taken.load();
+  if (taken != stop_bytes_seen_) {
+    stop_bytes_seen_ = taken;
+    stop_bytes_at_ = now;
+  }
+  if (!answers_.empty() && now - answers_.front().sent_at > seconds{30} &&
+      now - busy_at_ > seconds{10}) {
+    answers_.clear();  // Lines that a firmware lost are never acknowledged.
+  }
+  if (now - stream_at_ > milliseconds{500}) stream_.release();
+  follow_host(now);
+  feed_host(now);
+  ask(now);
+  flush_port(now);
+  flush_host();
+  if (lost_) lose_port(now);
+  publish();
+}
+
+void LinkCore::ask(MonotonicTime now) {
+  if (port_.fd() < 0 || command_ != Command::none) return;
+  if (revival_ != Revival::none) return;
+  switch (state_) {
+    case LinkState::opening:
+    case LinkState::identifying:
+    case LinkState::wrong_printer: ask_identity(now); break;
+    case LinkState::ready:
+    case LinkState::halted: ask_temperature(now); break;
+    case LinkState::absent:
+    case LinkState::blocked: break;
+  }
+  if (command_ != Command::none) command_since_ = now;
+}
+
+void LinkCore::ask_identity(MonotonicTime now) noexcept {
+  if (state_ == LinkState::opening) {
+    const bool banner_over = lines_since_open_ && now - line_at_ >= quiet_after_banner;
+    const bool silent = !lines_since_open_ && now - opened_at_ >= silent_board_wait;
+    if (!banner_over && !silent) return;
+    become(LinkState::identifying);
+  } else {
+    const auto gap = state_ == LinkState::wrong_printer ? wrong_printer_asks_every : identity_every;
+    if (now - asked_at_ < gap || now - busy_at_ < gap) return;
+  }
+  ++identity_tries_;
+  asked_at_ = now;
+  command_ = Command::ask_identity;
+  // The first question ends whatever half line the port's line noise has left in the firmware.
+  command_text_ = identity_tries_ == 1 ? "\nM115\n" : "M115\n";
+}
+
+void LinkCore::ask_temperature(MonotonicTime now) noexcept {
+  const bool host_polls = host_asked_at_ != MonotonicTime{} && now - host_asked_at_ < seconds{4};
+  const bool unasked_live = unasked_at_ != MonotonicTime{} &&
+                            now - unasked_at_ < autoreport_interval_ + seconds{4};
+  if (autoreport_capable_ && !host_sets_autoreport_ && !unasked_live &&
+      (autoreport_sent_ == MonotonicTime{} || now - autoreport_sent_ > seconds{10})) {
+    autoreport_sent_ = now;
+    command_ = Command::autoreport_on;
+    command_text_ = "M155 S1\n";
+    return;
+  }
+  std::chrono::nanoseconds patience = poll_every;
+  if (host_polls || state_ == LinkState::halted) patience = silence_asks_after;
+  if (autoreport_on_ || unasked_live) {
+    patience = std::max<std::chrono::nanoseconds>(silence_asks_after,
+                                                  autoreport_interval_ + milliseconds{500});
+  }
+  if (unanswered_ > 2) patience = std::max<std::chrono::nanoseconds>(patience, question_expires);
+  if (unanswered_ > 10) patience = seconds{10};
+  if (now - report_at_ < patience || now - asked_at_ < patience) return;
+  if (answers_.own_pending(Question::temperature) && now - asked_at_ < question_expires) return;
+  asked_at_ = now;
+  ++unanswered_;
+  command_ = Command::ask_temperature;
+  command_text_ = "M105\n";
+}
+
+milliseconds LinkCore::wait(MonotonicTime now) const noexcept {
+  if (port_.fd() < 0) return milliseconds{200};
+  if (!gate_.to_port.empty() || !host_in_.empty() || command_ != Command::none) {
+    return milliseconds{2};
+  }
+  if (!stream_.to_host.empty() || revival_ == Revival::low) return milliseconds{10};
+  if (now - host_bytes_at_ < seconds{2}) return milliseconds{20};
+  return milliseconds{100};
+}
+
+}  // namespace firebreak::guard

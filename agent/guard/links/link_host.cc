@@ -1,0 +1,187 @@
+// The host's side, and everything that is written.
+#include <algorithm>
+
+#include "agent/guard/links/link_core.h"
+
+namespace firebreak::guard {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A host that has not sent a byte for so long is not in the middle of a line.
+constexpr seconds line_is_over_after{2};
+/// A question of ours waits this long for a moment without an outstanding line of the host.
+constexpr seconds injection_patience{3};
+constexpr seconds printing_lasts{30};
+constexpr milliseconds host_check_every{250};
+
+}  // namespace
+
+GatePolicy LinkCore::policy() const noexcept {
+  GatePolicy policy;
+  policy.allowlist_only = mode_ == LinkMode::latched || mode_ == LinkMode::probation;
+  policy.no_new_heat = shared_.no_new_heat.load() != 0;
+  return policy;
+}
+
+bool LinkCore::host_may_pass() const noexcept {
+  return port_.fd() >= 0 && revival_ == Revival::none && mode_ != LinkMode::hold &&
+         (state_ == LinkState::ready || state_ == LinkState::halted);
+}
+
+bool LinkCore::wants_host(MonotonicTime now) noexcept {
+  if (!host_may_pass() || !gate_.to_port.empty() || !host_in_.empty()) return false;
+  if (gate_.replies.room() < 600 || command_sent_ > 0) return false;
+  (void)now;
+  return policy().by_line() || port_.queued() < max_queued;
+}
+
+void LinkCore::host_readable(MonotonicTime now) {
+  now_ = now;
+  follow_mode(now);
+  if (!wants_host(now)) return;
+  std::array<char, HostGate::max_take> room;
+  const std::size_t space = policy().by_line() ? max_queued : max_queued - port_.queued();
+  const auto got = host_.read(std::span(room).first(space));
+  if (got.bytes == 0) return;
+  if (!host_was_attached_) host_checked_at_ = {};  // Its first line is answered too.
+  host_bytes_at_ = now;
+  follow_host(now);
+  host_in_.append({room.data(), got.bytes});
+  feed_host(now);
+  flush_port(now);
+}
+
+/// Moves bytes through the gate; while a question of ours waits, only to the end of a line.
+void LinkCore::feed_host(MonotonicTime now) noexcept {
+  while (!host_in_.empty() && host_may_pass() && gate_.to_port.empty() && command_sent_ == 0) {
+    const auto all = host_in_.view();
+    std::size_t count = all.size();
+    if (command_ != Command::none) {
+      if (gate_.between_lines() && answers_.count(Asker::host) == 0) return;
+      const auto end = all.find('\n');
+      if (end != std::string_view::npos) count = end + 1;
+    }
+    gate_.take(all.substr(0, count), policy(), now);
+    host_in_.drop_front(count);
+    boundary_unknown_ = boundary_unknown_ && !gate_.between_lines();
+  }
+}
+
+void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool passed) noexcept {
+  if (!passed) {
+    raise(link_event::host_refused);
+    note(LinkNote::host_refused, NoteSeverity::warning, "a line of the host was held back: ", text);
+    return;
+  }
+  PendingAnswer answer{Asker::host, Question::other, now_};
+  if (line.asks_temperature) {
+    answer.question = Question::temperature;
+    host_asked_at_ = now_;
+  }
+  answers_.push(answer);
+  if (line.waits_for_heat) ++heat_waits_;
+  if (line.moves) motion_at_ = now_;
+  if (line.tool >= 0) active_tool_ = line.tool;
+  if (line.forges_report) judge_.quarantine(now_);
+  if (line.fan >= 0) {
+    readings_.fan = static_cast<float>(line.fan) / 255;
+    readings_changed_ = true;
+  }
+  if (line.sets_autoreport) {
+    host_sets_autoreport_ = true;
+    autoreport_on_ = line.autoreport_seconds > 0;
+    autoreport_interval_ = seconds{std::max(1, line.autoreport_seconds)};
+  }
+}
+
+bool LinkCore::write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept {
+  taken = 0;
+  const auto before = mode_;
+  follow_mode(now);
+  if (mode_ != before && mode_ != LinkMode::pass) return false;  // What was pending is gone.
+  const std::size_t queued = port_.queued();
+  if (queued >= max_queued) return false;
+  const auto result = port_.write(bytes.substr(0, max_queued - queued));
+  if (result.lost) lost_ = true;
+  taken = result.bytes;
+  return result.bytes > 0;
+}
+
+void LinkCore::flush_port(MonotonicTime now) noexcept {
+  if (port_.fd() < 0 || lost_) return;
+  std::size_t taken = 0;
+  while (command_sent_ == 0 && host_may_pass() && !gate_.to_port.empty()) {
+    if (!write_port(gate_.to_port.view(), taken, now)) return;
+    gate_.to_port.drop_front(taken);
+  }
+  if (command_ == Command::none) return;
+  if (command_sent_ == 0) {
+    if (boundary_unknown_ && now - host_bytes_at_ >= line_is_over_after) {
+      boundary_unknown_ = false;
+      gate_.assume_between_lines();
+    }
+    const bool waited = now - command_since_ >= injection_patience;
+    if (!gate_.between_lines() || (answers_.count(Asker::host) > 0 && !waited)) return;
+    if (port_.queued() > 0) return;  // A port that does not drain gets no further question.
+  }
+  if (!write_port(command_text_.substr(command_sent_), taken, now)) return;
+  command_sent_ += taken;
+  if (command_ == Command::none || command_sent_ < command_text_.size()) return;
+  Question question = Question::temperature;
+  if (command_ == Command::ask_identity) question = Question::identity;
+  if (command_ == Command::autoreport_on) question = Question::autoreport;
+  answers_.push({Asker::own, question, now});
+  command_ = Command::none;
+  command_sent_ = 0;
+  feed_host(now);
+}
+
+void LinkCore::flush_host() noexcept {
+  if (!gate_.replies.empty() && stream_.insert(gate_.replies.view())) gate_.replies.clear();
+  if (!host_was_attached_) {
+    stream_.to_host.clear();  // Nobody listens; a later host starts with what comes then.
+    return;
+  }
+  while (!stream_.to_host.empty()) {
+    const auto result = host_.write(stream_.to_host.view());
+    if (result.bytes == 0) break;
+    stream_.to_host.drop_front(result.bytes);
+  }
+  if (stream_.dropped_bytes != reported_drops_) {
+    reported_drops_ = stream_.dropped_bytes;
+    note(LinkNote::host_overrun, NoteSeverity::warning,
+         "the host does not read its port: lines of the printer to it were dropped");
+  }
+}
+
+void LinkCore::follow_host(MonotonicTime now) noexcept {
+  const bool printing = motion_at_ != MonotonicTime{} && now - motion_at_ < printing_lasts;
+  shared_.printing.store(printing ? 1 : 0);
+  if (now - host_checked_at_ < host_check_every) return;
+  host_checked_at_ = now;
+  const bool attached = host_.attached();
+  if (attached != host_was_attached_) {
+    host_was_attached_ = attached;
+    shared_.host_attached.store(attached ? 1 : 0);
+    note(attached ? LinkNote::host_attached : LinkNote::host_detached, NoteSeverity::info,
+         attached ? "a host program has opened the printer's port"
+                  : "the host program has closed the printer's port");
+    if (!attached) {
+      host_sets_autoreport_ = false;
+      host_in_.clear();
+      gate_.end_session();
+      stream_.clear();
+    }
+  }
+  const int baud = host_.baud();
+  if (host_baud_ == 0) host_baud_ = baud;
+  if (baud <= 0 || baud == host_baud_ || mode_ != LinkMode::pass || port_.fd() < 0) return;
+  host_baud_ = baud;
+  if (port_.set_baud(baud)) {
+    note(LinkNote::baud_followed, NoteSeverity::info, "the host has changed the baud rate");
+  }
+}
+
+}  // namespace firebreak::guard

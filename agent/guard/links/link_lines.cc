@@ -1,0 +1,262 @@
+// What the printer says: from bytes to readings and evidence.
+#include <algorithm>
+#include <cmath>
+
+#include "agent/guard/links/link_core.h"
+
+namespace firebreak::guard {
+namespace {
+
+using std::chrono::seconds;
+
+/// One call reads at most this much, so that a printer that floods the line does not keep the
+/// thread from its output and its sign of life.
+constexpr std::size_t read_at_once = 4096;
+
+std::int64_t count_ns(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
+
+}  // namespace
+
+void LinkCore::port_readable(MonotonicTime now) {
+  now_ = now;
+  std::array<char, 1024> room;
+  for (std::size_t total = 0; total < read_at_once && port_.fd() >= 0;) {
+    const auto got = port_.read(room);
+    if (got.lost) lost_ = true;
+    if (got.bytes == 0) break;
+    total += got.bytes;
+    for (std::size_t i = 0; i < got.bytes; ++i) take_byte(room[i], now);
+  }
+  publish();
+}
+
+void LinkCore::take_byte(char byte, MonotonicTime now) {
+  const bool holding = answers_.count(Asker::own) > 0;
+  const auto oversize_before = splitter_.oversize();
+  const bool complete = splitter_.push(byte);
+  const bool lone_cr = complete && splitter_.ending() == LineEnding::cr;
+  stream_at_ = now;
+  if (!lone_cr) stream_.take(byte, holding);
+  if (splitter_.oversize() != oversize_before) {
+    ++readings_.bad_lines;
+    readings_changed_ = true;
+    stream_.end_line(false);
+    note(LinkNote::junk, NoteSeverity::warning, "a line from the printer was too long: dropped");
+  }
+  if (complete) on_line(splitter_.line(), splitter_.ending(), now);
+  if (lone_cr) stream_.take(byte, holding);
+}
+
+void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime now) {
+  const ParsedLine parsed = parse_line(line);
+  const bool own_ending = judge_.is_own_ending(ending);
+  bool answers_question = false;
+  const bool swallow = settle_answer(parsed, answers_question, now);
+  stream_.end_line(swallow);
+  if (parsed.kind == LineKind::empty) return;
+  line_at_ = now;
+  lines_since_open_ = true;
+  ++readings_.lines;
+  readings_.line_at_ns = count_ns(now);
+  readings_changed_ = true;
+  switch (parsed.kind) {
+    case LineKind::temperature: on_report(parsed, ending, answers_question, now); break;
+    case LineKind::busy:
+    case LineKind::wait:
+      busy_at_ = now;
+      readings_.busy_at_ns = count_ns(now);
+      break;
+    case LineKind::banner: on_banner(line, own_ending, now); break;
+    case LineKind::halt: on_halt(line, own_ending, now); break;
+    case LineKind::thermal_fault:
+      raise(link_event::thermal_fault);
+      note(LinkNote::firmware_fault, NoteSeverity::alarm, "the firmware says: ", line);
+      break;
+    case LineKind::firmware_info: on_firmware_info(parsed, ending, now); break;
+    case LineKind::capability:
+      if (parsed.capability == "AUTOREPORT_TEMP") autoreport_capable_ = parsed.capability_on;
+      break;
+    case LineKind::resend:
+      answers_.clear();  // The firmware has thrown away what it had not read yet.
+      break;
+    case LineKind::malformed: ++readings_.bad_lines; break;
+    default: break;
+  }
+}
+
+bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, MonotonicTime now) {
+  if (parsed.kind == LineKind::firmware_info || parsed.kind == LineKind::capability) {
+    return answers_.own_pending(Question::identity);
+  }
+  if (!parsed.acknowledges) {
+    // Firmwares that answer M105 in two lines: the report first or last, without `ok`.
+    if (parsed.kind == LineKind::temperature && !parsed.waits && !autoreport_on_) {
+      answers_question = answers_.find(Question::temperature) < answers_.size();
+    }
+    return false;
+  }
+  std::size_t index = 0;
+  if (parsed.kind == LineKind::temperature) {
+    index = answers_.find(Question::temperature);
+    answers_question = index < answers_.size();
+    if (!answers_question) return false;  // Left to the judge, and to the host.
+  }
+  if (answers_.empty()) {
+    if (parsed.kind == LineKind::ok) on_foreign_answer(3, now);
+    return false;
+  }
+  const PendingAnswer answer = answers_[index];
+  answers_.pop(index + 1);
+  if (answers_.empty()) heat_waits_ = 0;
+  if (answer.asker == Asker::own && answer.question == Question::identity) {
+    on_identity_unanswered(now);
+  }
+  if (answer.asker == Asker::own && answer.question == Question::autoreport) {
+    autoreport_on_ = true;
+    autoreport_interval_ = seconds{1};
+  }
+  return answer.asker == Asker::own;
+}
+
+void LinkCore::on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept {
+  const bool explained = mode_ != LinkMode::pass || now - opened_at_ < seconds{10} ||
+                         (stop_bytes_at_ != MonotonicTime{} && now - stop_bytes_at_ < seconds{10}) ||
+                         host_was_attached_;
+  if (explained) return;
+  shared_.foreign_bytes.fetch_add(static_cast<std::uint32_t>(bytes));
+  if (now - foreign_since_ > seconds{10}) {
+    foreign_since_ = now;
+    foreign_answers_ = 0;
+  }
+  if (++foreign_answers_ < 3) return;
+  raise(link_event::foreign_traffic);
+  note(LinkNote::foreign_answer, NoteSeverity::warning,
+       "the printer answers lines that were not sent through the guard");
+}
+
+void LinkCore::on_report(const ParsedLine& parsed, LineEnding ending, bool answers,
+                         MonotonicTime now) {
+  HeaterSamples samples = heaters_.resolve(parsed, active_tool_);
+  ReportContext context;
+  context.answers_question = answers;
+  context.unasked_expected = !parsed.acknowledges &&
+                             (autoreport_on_ || parsed.waits || heat_waits_ > 0 ||
+                              state_ != LinkState::ready || now - opened_at_ < seconds{15});
+  context.cadence = autoreport_on_ && !parsed.waits ? autoreport_interval_ : seconds{1};
+  context.ending = ending;
+  bool contradicts = false;
+  for (std::size_t i = 0; i < heaters_.size(); ++i) {
+    if (samples.target[i] > 0) raise(link_event::target_positive);
+    if (samples.duty[i] > 0) raise(link_event::duty_positive);
+  }
+  const bool quarantined = judge_.in_quarantine(now);
+  const auto belief = judge_.judge(samples, context, now, contradicts);
+  if (contradicts || (belief == Belief::hot_only && !judge_.is_own_ending(ending))) {
+    shared_.foreign_bytes.fetch_add(1);
+    raise(link_event::foreign_traffic);
+    note(LinkNote::forged_report, NoteSeverity::warning,
+         "a report contradicts the printer's own and only counts where it is hotter");
+  }
+  if (belief == Belief::held) return;
+  store_samples(samples, quarantined ? Belief::hot_only : belief, now);
+  if (belief != Belief::full) return;
+  report_at_ = now;
+  unanswered_ = 0;
+  if (!parsed.acknowledges && !answers) unasked_at_ = now;
+  if (state_ == LinkState::halted && now - busy_at_ > seconds{0} && !quarantined) {
+    become(matched_ ? LinkState::ready : LinkState::identifying);  // It still lives.
+  }
+}
+
+void LinkCore::store_samples(const HeaterSamples& samples, Belief belief,
+                             MonotonicTime now) noexcept {
+  const auto at = count_ns(now);
+  bool any = false, all_zero = heaters_.size() > 0;
+  for (std::size_t i = 0; i < heaters_.size(); ++i) {
+    auto& heater = readings_.heaters[i];
+    if (!std::isnan(samples.celsius[i])) {
+      heater.celsius = samples.celsius[i];
+      heater.celsius_at_ns = at;
+      ++heater.reports;
+      any = true;
+    }
+    if (!std::isnan(samples.target[i])) {
+      heater.target_celsius = samples.target[i];
+      heater.target_at_ns = at;
+    }
+    if (!std::isnan(samples.duty[i])) heater.duty = samples.duty[i];
+    if (!(samples.target[i] == 0)) all_zero = false;
+  }
+  if (any) readings_.temperature_at_ns = at;
+  readings_changed_ = true;
+  if (all_zero && belief == Belief::full) raise(link_event::target_zero);
+}
+
+void LinkCore::on_banner(std::string_view line, bool own_ending, MonotonicTime now) {
+  // A forged greeting counts only where a boot would be a danger.
+  if (!own_ending && mode_ == LinkMode::pass) return;
+  raise(link_event::boot_banner);
+  if (!own_ending) return;
+  if (banner_at_ == MonotonicTime{} || now - banner_at_ > seconds{2}) {
+    note(LinkNote::booted, NoteSeverity::info, "the printer has started: ", line);
+  }
+  banner_at_ = now;
+  if (state_ == LinkState::opening) return;
+  answers_.clear();
+  judge_.reset();
+  command_ = Command::none;
+  command_sent_ = 0;
+  autoreport_on_ = host_sets_autoreport_ = false;
+  autoreport_sent_ = {};
+  heat_waits_ = 0;
+  active_tool_ = 0;
+  expect_boot(now);
+  lines_since_open_ = true;
+}
+
+void LinkCore::on_halt(std::string_view line, bool own_ending, MonotonicTime now) {
+  // Forged, it may cause a stop, but it never acknowledges one.
+  if (!own_ending && mode_ != LinkMode::pass) return;
+  raise(link_event::halt_text);
+  note(LinkNote::halted, NoteSeverity::alarm, "the firmware says: ", line);
+  if (!own_ending) return;
+  if (state_ == LinkState::ready) become(LinkState::halted);
+  answers_.clear();
+  command_ = Command::none;
+  command_sent_ = 0;
+  autoreport_on_ = false;
+  busy_at_ = now;
+}
+
+void LinkCore::on_firmware_info(const ParsedLine& parsed, LineEnding ending, MonotonicTime now) {
+  if (!answers_.own_pending(Question::identity)) return;
+  judge_.learn_ending(ending);
+  info_seen_ = true;
+  describe_identity(parsed, identity_);
+  shared_.identity.store(identity_);
+  if (identity_matches(parsed, config_)) {
+    matched_ = true;
+    return;  // Verified at the `ok`, when the capabilities are known too.
+  }
+  matched_ = false;
+  become(LinkState::wrong_printer);
+  keeper_.forget(keeper_name_);
+  raise(link_event::wrong_identity);
+  note(LinkNote::wrong_printer, NoteSeverity::alarm,
+       "another printer answers on this port: ", identity_.machine);
+  line_at_ = now;
+}
+
+/// The `ok` of our M115.
+void LinkCore::on_identity_unanswered(MonotonicTime now) {
+  if (info_seen_) {
+    info_seen_ = false;
+    if (matched_) verified(now);
+    return;
+  }
+  if (!config_.expected_uuid.empty() || !config_.expected_machine.empty()) return;
+  matched_ = true;  // A firmware without M115, and nothing that it would have to match.
+  verified(now);
+}
+
+}  // namespace firebreak::guard

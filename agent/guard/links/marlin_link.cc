@@ -1,0 +1,77 @@
+#include "agent/guard/links/marlin_link.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "agent/guard/links/link_core.h"
+#include "agent/guard/links/tty_port.h"
+#include "agent/guard/proxy/pty_pair.h"
+
+namespace firebreak::guard {
+
+struct MarlinLink::Parts {
+  Parts(const PrinterConfig& config_in, PrinterShared& shared, const Clock& clock_in,
+        DescriptorKeeper& keeper, LinkEvents& events, const std::filesystem::path& run_dir)
+      : config(config_in),
+        clock(clock_in),
+        port(config.port, config.baud, clock),
+        host(config.name, run_dir / config.pty, keeper),
+        core(config, shared, port, host, keeper, events),
+        wake_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+  ~Parts() {
+    if (wake_fd >= 0) close(wake_fd);
+  }
+
+  const PrinterConfig& config;
+  const Clock& clock;
+  TtyPort port;
+  PtyPair host;
+  LinkCore core;
+  int wake_fd;
+  bool prepared = false;
+};
+
+MarlinLink::MarlinLink(const PrinterConfig& config, PrinterShared& shared, const Clock& clock,
+                       DescriptorKeeper& keeper, LinkEvents& events,
+                       const std::filesystem::path& run_dir)
+    : parts_(std::make_unique<Parts>(config, shared, clock, keeper, events, run_dir)) {}
+
+MarlinLink::~MarlinLink() = default;
+
+Result<void> MarlinLink::prepare() {
+  auto& p = *parts_;
+  if (p.prepared) return {};
+  p.prepared = true;
+  auto made = p.host.open(p.config.baud);
+  p.core.start(p.clock.now(), p.host.adopted());
+  return made;
+}
+
+void MarlinLink::run(std::stop_token stop) {
+  auto& p = *parts_;
+  (void)prepare();
+  while (!stop.stop_requested()) {
+    const auto before = p.clock.now();
+    enum { wake, port, host, count };
+    std::array<pollfd, count> polled{};
+    polled[wake] = {p.wake_fd, POLLIN, 0};
+    polled[port] = {p.core.port_fd(), POLLIN, 0};
+    polled[host] = {p.core.wants_host(before) ? p.host.master_fd() : -1, POLLIN, 0};
+    poll(polled.data(), polled.size(), static_cast<int>(p.core.wait(before).count()));
+    const auto now = p.clock.now();
+    if (polled[wake].revents & POLLIN) {
+      eventfd_t value = 0;
+      eventfd_read(p.wake_fd, &value);
+    }
+    if (polled[port].revents != 0) p.core.port_readable(now);
+    if (polled[host].revents & POLLIN) p.core.host_readable(now);
+    p.core.tick(now);
+  }
+}
+
+void MarlinLink::wake() noexcept { eventfd_write(parts_->wake_fd, 1); }
+
+}  // namespace firebreak::guard

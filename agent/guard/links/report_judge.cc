@@ -1,0 +1,121 @@
+#include "agent/guard/links/report_judge.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace firebreak::guard {
+namespace {
+
+/// No block or bed cools faster, fans and all (research: the fastest hotends gain 3–5 K/s, a
+/// thermistor that is pulled out falls faster and is then confirmed by the next report).
+constexpr float fastest_fall_kelvin_per_s = 15;
+/// Noise and rounding between two reports.
+constexpr float fall_slack_kelvin = 6;
+/// A cooler report closer to the known value than this is no contradiction.
+constexpr float contradiction_kelvin = 6;
+/// In quarantine even this much cooling is not believed.
+constexpr float quarantine_kelvin = 3;
+/// Ends before the shortest blind limit that cuts a steady heater (15 s) can be reached twice.
+constexpr std::chrono::seconds quarantine_time{10};
+
+}  // namespace
+
+void ReportJudge::learn_ending(LineEnding ending) noexcept {
+  ending_known_ = true;
+  own_ending_ = ending;
+}
+
+bool ReportJudge::is_own_ending(LineEnding ending) const noexcept {
+  return !ending_known_ || ending == own_ending_;
+}
+
+void ReportJudge::quarantine(MonotonicTime now) noexcept {
+  quarantine_until_ = now + quarantine_time;
+}
+
+bool ReportJudge::in_quarantine(MonotonicTime now) const noexcept {
+  return now < quarantine_until_;
+}
+
+void ReportJudge::reset() noexcept {
+  last_ = {};
+  any_unasked_ = held_ = false;
+  quarantine_until_ = {};
+}
+
+bool ReportJudge::in_slot(const ReportContext& context, MonotonicTime now) const noexcept {
+  if (!is_own_ending(context.ending)) return false;
+  // A held report did not use up its slot: what it displaced may still come.
+  if (context.answers_question || held_) return true;
+  if (!context.unasked_expected) return false;
+  // A little early is jitter; much earlier is a second voice.
+  return !any_unasked_ || now - unasked_at_ >= context.cadence * 6 / 10;
+}
+
+bool ReportJudge::any_cooler(const HeaterSamples& samples, float by_kelvin) const noexcept {
+  for (std::size_t i = 0; i < max_heaters; ++i) {
+    if (samples.celsius[i] < last_[i].celsius - by_kelvin) return true;
+  }
+  return false;
+}
+
+bool ReportJudge::falls_too_fast(const HeaterSamples& samples, MonotonicTime now) const noexcept {
+  for (std::size_t i = 0; i < max_heaters; ++i) {
+    const float seconds = std::chrono::duration<float>(now - last_[i].at).count();
+    const float most = fastest_fall_kelvin_per_s * seconds + fall_slack_kelvin;
+    if (samples.celsius[i] < last_[i].celsius - most) return true;
+  }
+  return false;
+}
+
+void ReportJudge::keep_hotter(HeaterSamples& samples, MonotonicTime now) noexcept {
+  for (std::size_t i = 0; i < max_heaters; ++i) {
+    if (!(samples.celsius[i] > last_[i].celsius)) {
+      samples.celsius[i] = unknown;
+    } else {
+      last_[i].celsius = samples.celsius[i];
+      last_[i].at = now;
+    }
+    if (!(samples.target[i] > last_[i].target)) samples.target[i] = unknown;
+    samples.duty[i] = unknown;
+  }
+}
+
+void ReportJudge::remember(const HeaterSamples& samples, MonotonicTime now) noexcept {
+  for (std::size_t i = 0; i < max_heaters; ++i) {
+    if (!std::isnan(samples.celsius[i])) {
+      last_[i].celsius = samples.celsius[i];
+      last_[i].at = now;
+    }
+    if (!std::isnan(samples.target[i])) last_[i].target = samples.target[i];
+  }
+}
+
+Belief ReportJudge::judge(HeaterSamples& samples, const ReportContext& context, MonotonicTime now,
+                          bool& contradicts) noexcept {
+  contradicts = false;
+  if (!in_slot(context, now)) {
+    contradicts = any_cooler(samples, contradiction_kelvin);
+    keep_hotter(samples, now);
+    return Belief::hot_only;
+  }
+  if (in_quarantine(now) && any_cooler(samples, quarantine_kelvin)) {
+    keep_hotter(samples, now);
+    return Belief::hot_only;
+  }
+  const bool fell = falls_too_fast(samples, now);
+  if (fell && !held_) {
+    held_ = true;
+    return Belief::held;
+  }
+  contradicts = held_ && !fell;
+  held_ = false;
+  if (!context.answers_question) {
+    unasked_at_ = now;
+    any_unasked_ = true;
+  }
+  remember(samples, now);
+  return Belief::full;
+}
+
+}  // namespace firebreak::guard

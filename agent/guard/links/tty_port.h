@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <string>
+
+#include "agent/guard/links/serial_port.h"
+#include "common/base/clock.h"
+
+namespace firebreak::guard {
+
+/// A terminal device of the kernel: USB serial, UART, or the slave of a pty (simulator, tests).
+/// Raw, exclusive (TIOCEXCL and flock), non-blocking, never a controlling terminal, HUPCL cleared
+/// so that closing does not drop DTR. Requests that a pty does not know are tolerated on a pty
+/// only.
+class TtyPort final : public SerialPort {
+ public:
+  TtyPort(std::filesystem::path path, int baud, const Clock& clock);
+  ~TtyPort() override;
+  TtyPort(const TtyPort&) = delete;
+  TtyPort& operator=(const TtyPort&) = delete;
+
+  Result<void> open() override;
+  bool adopt(int fd) override;
+  void close() noexcept override;
+  void collect() noexcept override;
+  [[nodiscard]] int fd() const noexcept override { return fd_; }
+  IoResult read(std::span<char> into) noexcept override;
+  IoResult write(std::string_view bytes) noexcept override;
+  std::size_t queued() noexcept override;
+  bool set_dtr(bool high) noexcept override;
+  bool set_baud(int baud) noexcept override;
+
+ private:
+  struct Retired {
+    int fd = -1;
+    MonotonicTime since{};
+  };
+
+  Result<void> set_up(int fd);
+  [[nodiscard]] std::size_t paced_bytes() noexcept;
+
+  const std::filesystem::path path_;
+  const int configured_baud_;
+  const Clock& clock_;
+  int baud_;
+  int fd_ = -1;
+  bool pty_ = false;
+  // A pty has no output queue to ask for: what is on its way is estimated from the baud rate.
+  double paced_ = 0;
+  MonotonicTime paced_at_{};
+  std::array<Retired, 4> retired_{};
+};
+
+/// Sets any baud rate (termios2, BOTHER) without a change of another setting. False if refused.
+bool set_tty_baud(int fd, int baud) noexcept;
+/// The output baud rate of a terminal, or 0.
+int tty_baud(int fd) noexcept;
+
+}  // namespace firebreak::guard

@@ -1,0 +1,84 @@
+#include "agent/guard/proxy/host_gate.h"
+
+namespace firebreak::guard {
+namespace {
+
+/// Refusals closer together than this are one group, with one `Error:` line.
+constexpr std::chrono::seconds group_gap{5};
+
+}  // namespace
+
+HostGate::HostGate(std::string_view printer, HostLineObserver& observer) noexcept
+    : observer_(observer) {
+  printer_size_ = std::min(printer.size(), printer_.size());
+  std::copy_n(printer.begin(), printer_size_, printer_.begin());
+}
+
+void HostGate::take(std::string_view bytes, const GatePolicy& policy, MonotonicTime now) noexcept {
+  for (const char byte : bytes) take_byte(byte, policy, now);
+}
+
+void HostGate::take_byte(char byte, const GatePolicy& policy, MonotonicTime now) noexcept {
+  if (size_ == 0 && !too_long_ && fate_ != Fate::dropping) {
+    fate_ = policy.by_line() ? Fate::gathering : Fate::passing;
+  }
+  if (fate_ == Fate::passing) to_port.append({&byte, 1});
+  if (byte == '\n' || byte == '\r') return end_line(byte, policy, now);
+  if (size_ < max_line) {
+    line_[size_++] = byte;
+  } else {
+    too_long_ = true;
+  }
+}
+
+void HostGate::end_line(char end, const GatePolicy& policy, MonotonicTime now) noexcept {
+  const std::string_view text{line_.data(), size_};
+  const HostLine line = parse_host_line(text);
+  bool passed = fate_ == Fate::passing;
+  if (fate_ == Fate::gathering && line.answered) {
+    passed = !too_long_ && (!policy.allowlist_only || line.allowed) &&
+             (!policy.no_new_heat || !line.heats);
+    if (passed) {
+      to_port.append(text);
+      to_port.append({&end, 1});
+    }
+  }
+  if (line.answered && !passed) refuse(policy, now);
+  if (line.answered) observer_.on_host_line(line, text, passed);
+  size_ = 0;
+  too_long_ = false;
+  fate_ = Fate::passing;
+}
+
+void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
+  const bool new_group = !refused_before_ || !(policy == refused_policy_) ||
+                         now - refused_at_ >= group_gap;
+  refused_before_ = true;
+  refused_policy_ = policy;
+  refused_at_ = now;
+  if (new_group && replies.room() >= 256) {
+    replies.append("Error:Firebreak: printer ");
+    replies.append({printer_.data(), printer_size_});
+    replies.append(policy.no_new_heat && !policy.allowlist_only
+                       ? " may not heat now: firebreak local status says why\n"
+                       : " is stopped: nothing passes until it is reset at the machine\n");
+  }
+  replies.append("ok\n");
+}
+
+void HostGate::latch() noexcept {
+  to_port.clear();
+  if (fate_ == Fate::passing && (size_ > 0 || too_long_)) fate_ = Fate::dropping;
+  refused_before_ = false;
+  replies.append("//action:cancel\n");
+}
+
+void HostGate::end_session() noexcept {
+  size_ = 0;
+  too_long_ = false;
+  fate_ = Fate::passing;
+  to_port.clear();
+  replies.clear();
+}
+
+}  // namespace firebreak::guard

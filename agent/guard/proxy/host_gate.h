@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "agent/guard/proxy/byte_buffer.h"
+#include "agent/guard/proxy/host_line.h"
+#include "common/base/clock.h"
+
+namespace firebreak::guard {
+
+/// What may pass from a host to its printer now.
+struct GatePolicy {
+  bool allowlist_only = false;  ///< Latched or on probation.
+  bool no_new_heat = false;     ///< Lines that set a target above 0 are refused.
+
+  [[nodiscard]] bool by_line() const noexcept { return allowlist_only || no_new_heat; }
+  bool operator==(const GatePolicy&) const = default;
+};
+
+/// Hears of each of the host's lines, in order.
+class HostLineObserver {
+ public:
+  virtual ~HostLineObserver() = default;
+  virtual void on_host_line(const HostLine& line, std::string_view text, bool passed) noexcept = 0;
+};
+
+/// Decides what of a host's bytes reaches the port. Without a policy every byte passes unchanged
+/// as it comes; with one, lines are gathered and pass whole or not at all. A policy that begins in
+/// the middle of a line applies from the next line on; a latch drops the rest of the line.
+/// A refused line is answered with `ok`, so that the host does not wait for ever, and the first of
+/// a group with an `Error:` line that says what to do. No allocation; link thread only.
+class HostGate {
+ public:
+  static constexpr std::size_t max_line = 256;  ///< Longer ones are refused under a policy.
+  static constexpr std::size_t max_take = 256;  ///< Bytes for one take().
+
+  HostGate(std::string_view printer, HostLineObserver& observer) noexcept;
+
+  /// Takes `bytes` (at most max_take, and only while to_port is empty).
+  void take(std::string_view bytes, const GatePolicy& policy, MonotonicTime now) noexcept;
+
+  /// A latch began: drops what has not reached the port, and the rest of a line that has begun,
+  /// and tells the host to cancel its job.
+  void latch() noexcept;
+
+  /// Forgets the host's unfinished line, when its session ended.
+  void end_session() noexcept;
+
+  /// True when no line has begun to pass: another line may be put in between.
+  [[nodiscard]] bool between_lines() const noexcept {
+    return to_port.empty() && (fate_ != Fate::passing || size_ == 0);
+  }
+  /// Nothing is known of the line before (descriptors of an earlier run).
+  void assume_in_line() noexcept { fate_ = Fate::passing; size_ = 1; line_[0] = '?'; }
+  void assume_between_lines() noexcept { size_ = 0; }
+
+  ByteBuffer<max_take + max_line + 2> to_port;
+  ByteBuffer<2048> replies;  ///< Whole lines for the host.
+
+ private:
+  enum class Fate { passing, gathering, dropping };
+
+  void take_byte(char byte, const GatePolicy& policy, MonotonicTime now) noexcept;
+  void end_line(char end, const GatePolicy& policy, MonotonicTime now) noexcept;
+  void refuse(const GatePolicy& policy, MonotonicTime now) noexcept;
+
+  std::array<char, 32> printer_{};
+  std::size_t printer_size_ = 0;
+  HostLineObserver& observer_;
+  std::array<char, max_line> line_{};
+  std::size_t size_ = 0;
+  bool too_long_ = false;
+  Fate fate_ = Fate::passing;
+  MonotonicTime refused_at_{};
+  bool refused_before_ = false;
+  GatePolicy refused_policy_{};
+};
+
+}  // namespace firebreak::guard
