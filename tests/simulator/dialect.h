@@ -38,6 +38,7 @@ struct Dialect {
   std::size_t line_bytes = 96;   // MAX_CMD_SIZE
   std::size_t block_moves = 16;  // BLOCK_BUFFER_SIZE; one place always stays free
   std::uint32_t baud = 115200;   // 10 bits a byte; 0: bytes arrive at once
+  double motion_slowness = 1;    // moves take this much longer than planned
   Nanos boot_time = std::chrono::milliseconds(1500);
   Nanos homing_time = std::chrono::seconds(8);
   Nanos leveling_time = std::chrono::seconds(30);

@@ -26,7 +26,7 @@ Firmware::Firmware(const Dialect& dialect)
     : dialect_(dialect),
       input_(dialect),
       reader_(dialect.line_bytes),
-      motion_(dialect.block_moves),
+      motion_(dialect.block_moves, dialect.motion_slowness),
       hotend_(hotend_rules(true)),
       bed_(bed_rules(true)) {}
 
@@ -37,9 +37,11 @@ ControlRules Firmware::hotend_rules(bool protection) const {
 }
 
 ControlRules Firmware::bed_rules(bool protection) const {
-  return {dialect_.bed_control == BedControl::pid, protection && dialect_.thermal_protection,
-          protection, dialect_.bed_min_celsius, dialect_.bed_max_celsius, 2, seconds(20),
-          seconds(60)};
+  // Without thermal protection the build has no limits for the bed either (recorded:
+  // notp_maxtemp_bed_idle).
+  const bool on = protection && dialect_.thermal_protection;
+  return {dialect_.bed_control == BedControl::pid, on, on, dialect_.bed_min_celsius,
+          dialect_.bed_max_celsius, 2, seconds(20), seconds(60)};
 }
 
 void Firmware::set_protection(bool on) {
@@ -62,7 +64,7 @@ void Firmware::power_off() {
   reader_ = LineReader(dialect_.line_bytes);
   queue_.clear();
   execution_ = Execution();
-  motion_ = Motion(dialect_.block_moves);
+  motion_ = Motion(dialect_.block_moves, dialect_.motion_slowness);
   hotend_ = HeaterControl(hotend_rules(protection_));
   bed_ = HeaterControl(bed_rules(protection_));
   fan_ = 0;
@@ -167,7 +169,7 @@ bool Firmware::pull_lines() {
     if (!byte) break;
     progress = true;
     if (const auto result = reader_.take(*byte)) take_line(*result);
-    if (halt_requested_) break;
+    if (halt_requested_ && !dialect_.emergency_parser) break;
   }
   return progress;
 }
@@ -181,7 +183,7 @@ void Firmware::take_line(const LineResult& result) {
     return;
   }
   if (!dialect_.emergency_parser) early_commands(result.line);
-  if (!halt_requested_) queue_.push_back(result.line);
+  queue_.push_back(result.line);
 }
 
 // Without the emergency parser three commands act as their line leaves the ring, if it starts with

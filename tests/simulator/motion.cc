@@ -62,7 +62,7 @@ Nanos Motion::duration(const std::array<double, kAxes>& delta) const {
     acceleration = std::min(acceleration, kAcceleration[axis] / share);
   }
   // From half speed to half speed: corners are slowed down, not stopped at.
-  return from_seconds(length / speed + speed / (4 * acceleration));
+  return from_seconds((length / speed + speed / (4 * acceleration)) * slowness_);
 }
 
 void Motion::push(const Move& move, Nanos now) {

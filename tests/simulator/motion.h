@@ -22,7 +22,8 @@ struct Move {
 
 class Motion {
  public:
-  explicit Motion(std::size_t block_moves) : places_(block_moves - 1) {}
+  Motion(std::size_t block_moves, double slowness)
+      : places_(block_moves - 1), slowness_(slowness) {}
 
   // Plans a G0 or G1; nothing when it does not move. `cold` takes extrusion out of it, the
   // position follows all the same, as in the recorded build.
@@ -49,6 +50,7 @@ class Motion {
   Nanos duration(const std::array<double, kAxes>& delta) const;
 
   std::size_t places_;
+  double slowness_;
   std::deque<Move> blocks_;
   Nanos block_end_{0};
   std::array<double, kAxes> position_{};
