@@ -9,7 +9,7 @@ from farm import ROOT, Farm, Timeout, wait_for
 from network import Cable
 from streamer import Streamer, gcode_lines
 
-CUBE = ROOT / "tests" / "data" / "gcode" / "cube.gcode"
+CUBE = ROOT / "tests" / "data" / "gcode" / "sliced_cube.gcode"
 HOSTS = {"garage": ["ada", "bert", "cleo"], "attic": ["dora", "emil", "fay"]}
 VICTIM = "bert"
 

@@ -1,0 +1,94 @@
+"""The button stops heat, whatever else is broken. Judged by the simulator's own record."""
+
+import os
+import pathlib
+import unittest
+
+from case import CUBE, Farm, FarmTestCase, gcode_lines, wait_for
+
+
+class StopsWhateverIsBrokenTest(FarmTestCase):
+    SECONDS = 420
+
+    @classmethod
+    def make_farm(cls):
+        return Farm({name: [f"{name}-1", f"{name}-2"] for name in
+                     ("plain", "disk", "junk", "flood", "deaf", "print")})
+
+    def press_and_judge(self, host, deaf=()):
+        pressed_ns = host.sim.press()
+        for printer in host.printers:
+            self.assert_stopped(host, printer, pressed_ns, reads=printer not in deaf)
+        seen = host.ask.status()
+        self.assertTrue(seen["host"]["latched"])
+        for printer in seen["printers"]:
+            self.assertIn("button", printer["causes"])
+
+    def test_with_no_coordinator_and_no_uplink_at_all(self):
+        host = self.farm["plain"]
+        for printer in host.printers:
+            self.heat(host, printer)
+        self.press_and_judge(host)
+
+    def test_with_the_disk_full(self):
+        host = self.farm["disk"]
+        for printer in host.printers:
+            self.heat(host, printer)
+        # Every further write to a file fails, as on a full disk: the same errors, without root.
+        limit_file_size(host.guard.pid, 0)
+        self.press_and_judge(host)
+        wait_for(lambda: not host.ask.status()["store"]["ok"], 15, "the loss to be told")
+
+    def test_with_the_database_replaced_by_junk(self):
+        host = self.farm["junk"]
+        for printer in host.printers:
+            self.heat(host, printer)
+        databases = [path for path in host.state_dir.rglob("*") if path.suffix in (".db", ".sqlite")]
+        self.assertTrue(databases, f"no database in {host.state_dir}")
+        for path in databases:
+            with open(path, "r+b") as file:
+                file.write(os.urandom(path.stat().st_size))
+        self.press_and_judge(host)
+
+    def test_with_a_printer_that_floods_a_megabyte_a_second(self):
+        host = self.farm["flood"]
+        loud, quiet = host.printers
+        self.heat(host, loud)
+        self.heat(host, quiet)
+        host.sim.fault(loud, "junk", value=1_000_000)
+        wait_for(lambda: True, 1)
+        self.press_and_judge(host)
+
+    def test_with_a_printer_that_has_stopped_reading(self):
+        host = self.farm["deaf"]
+        deaf, other = host.printers
+        streamer = self.heat(host, deaf)
+        self.heat(host, other)
+        host.sim.fault(deaf, "not_reading")
+        sent = streamer.lines_sent
+        wait_for(lambda: streamer.lines_sent >= sent, 5)
+        self.press_and_judge(host, deaf=(deaf,))
+
+    def test_with_a_host_streaming_a_sliced_file(self):
+        host = self.farm["print"]
+        printing, other = host.printers
+        self.heat(host, other)
+        for heater in ("hotend", "bed"):
+            host.sim.set_temperature(printing, 200 if heater == "hotend" else 60, heater)
+        commands = [line for line in gcode_lines(CUBE) if not line.startswith(("G28", "M190"))]
+        streamer = self.host_streams(host, printing, commands)
+        wait_for(lambda: streamer.lines_sent > 60, 90, "the print to run")
+        self.press_and_judge(host)
+        wait_for(lambda: not streamer.alive, 70, "the host to see a clean end")
+        sent = streamer.lines_sent
+        self.assertLess(sent, len(commands))
+
+
+def limit_file_size(pid, size):
+    """RLIMIT_FSIZE of a running process. Its SIGXFSZ is the process's own business."""
+    import resource
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    unittest.main()
