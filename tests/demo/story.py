@@ -263,7 +263,7 @@ class Story:
 
     def stay_up(self):
         page, garage = self.page, self.garage
-        local = f"build/dev/bin/firebreak local --socket {garage.run_dir / 'control.sock'}"
+        local = f"build/dev/bin/firebreak --socket {garage.run_dir / 'control.sock'} local"
         page.write()
         page.write("  The farm stays up until Ctrl+C. In another terminal, in this folder:")
         for what, command in [

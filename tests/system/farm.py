@@ -114,7 +114,7 @@ class Host:
     def local(self, *arguments, timeout_s=30):
         """`firebreak local ...` on this host; a CompletedProcess."""
         return subprocess.run(
-            [self.farm.binary("firebreak"), "local", "--socket", self.run_dir / "control.sock",
+            [self.farm.binary("firebreak"), "--socket", self.run_dir / "control.sock", "local",
              *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s)
 
     def wait_state(self, printer, *states, timeout_s=30):
