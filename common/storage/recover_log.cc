@@ -17,7 +17,9 @@ class VfsFile {
       : name_(name + std::string(2, '\0')),  // SQLite's file names end in two zeros
         memory_(static_cast<std::size_t>(vfs->szOsFile)),
         file_(reinterpret_cast<sqlite3_file*>(memory_.data())) {
-    code_ = vfs->xOpen(vfs, name_.c_str(), file_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, nullptr);
+    // CREATE although it exists: the system's VFS then syncs the folder with the file.
+    code_ = vfs->xOpen(vfs, name_.c_str(), file_,
+                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL, nullptr);
   }
   VfsFile(const VfsFile&) = delete;
   VfsFile& operator=(const VfsFile&) = delete;
