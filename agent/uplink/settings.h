@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+
+namespace firebreak::uplink {
+
+/// uplink.yaml as a value.
+struct Settings {
+  std::string agent;
+  std::string guard_socket;
+  std::string state_dir;
+  std::string host;        ///< Empty: what the enrolment token named.
+  std::uint16_t port = 0;
+  std::chrono::milliseconds reconnect_min{1'000};
+  std::chrono::milliseconds reconnect_max{60'000};
+};
+
+/// Reads and checks a configuration file. Errors: bad_input, as "file:line: message" lines.
+Result<Settings> load_settings(const std::string& path);
+
+}  // namespace firebreak::uplink
