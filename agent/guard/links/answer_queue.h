@@ -27,6 +27,7 @@ class AnswerQueue {
 
   void push(const PendingAnswer& answer) noexcept {
     if (size_ == capacity) pop();
+    ++counts_[static_cast<std::size_t>(answer.asker)];
     entries_[(begin_ + size_++) % capacity] = answer;
   }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
@@ -37,10 +38,14 @@ class AnswerQueue {
   [[nodiscard]] const PendingAnswer& front() const noexcept { return (*this)[0]; }
   void pop(std::size_t count = 1) noexcept {
     count = count < size_ ? count : size_;
+    for (std::size_t i = 0; i < count; ++i) --counts_[static_cast<std::size_t>((*this)[i].asker)];
     begin_ = (begin_ + count) % capacity;
     size_ -= count;
   }
-  void clear() noexcept { size_ = 0; }
+  void clear() noexcept {
+    size_ = 0;
+    counts_ = {};
+  }
 
   /// Index of the oldest entry with this question, or size() if there is none.
   [[nodiscard]] std::size_t find(Question question) const noexcept {
@@ -49,9 +54,7 @@ class AnswerQueue {
     return i;
   }
   [[nodiscard]] std::size_t count(Asker asker) const noexcept {
-    std::size_t found = 0;
-    for (std::size_t i = 0; i < size_; ++i) found += (*this)[i].asker == asker ? 1 : 0;
-    return found;
+    return counts_[static_cast<std::size_t>(asker)];
   }
   [[nodiscard]] bool own_pending(Question question) const noexcept {
     for (std::size_t i = 0; i < size_; ++i) {
@@ -63,6 +66,7 @@ class AnswerQueue {
  private:
   std::array<PendingAnswer, capacity> entries_{};
   std::size_t begin_ = 0, size_ = 0;
+  std::array<std::size_t, 2> counts_{};
 };
 
 }  // namespace firebreak::guard

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/escape.h"
+
 namespace firebreak::guard {
 namespace {
 
@@ -15,7 +17,7 @@ bool same_no_case(std::string_view a, std::string_view b) noexcept {
 template <std::size_t size>
 void store(std::string_view text, char (&out)[size]) noexcept {
   std::fill_n(out, size, '\0');
-  (void)escape_text(text, std::span<char>(out, size - 1));
+  (void)escape_untrusted_into(text, std::span<char>(out, size - 1));
 }
 
 }  // namespace

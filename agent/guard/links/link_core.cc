@@ -1,7 +1,8 @@
 #include "agent/guard/links/link_core.h"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "common/base/escape.h"
 
 namespace firebreak::guard {
 namespace {
@@ -10,18 +11,21 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds reopen_every{1};
+/// A port that another process holds is looked at less often: finding the holder reads all /proc.
+constexpr seconds refused_again_after{5};
 /// A banner has many lines; the firmware listens once they have ended.
 constexpr milliseconds quiet_after_banner{300};
 /// A board that says nothing after opening has not been reset by it (native USB).
 constexpr milliseconds silent_board_wait{1500};
 constexpr seconds identity_every{3};
-constexpr int identity_tries_max = 5;
+constexpr seconds identity_again_every{30};
 constexpr seconds wrong_printer_asks_every{10};
 /// docs/safety.md: ask at 2 s of silence.
 constexpr seconds silence_asks_after{2};
 constexpr seconds poll_every{1};
 /// A question in a blocking wait is answered only after it; more of them only fill the ring.
 constexpr seconds question_expires{5};
+constexpr milliseconds unfinished_line_lasts{500};
 constexpr milliseconds dtr_low{250};
 constexpr seconds revival_hold{5};
 /// The same note at most this often.
@@ -57,6 +61,8 @@ void LinkCore::start(MonotonicTime now, bool host_adopted) {
     note(LinkNote::port_adopted, NoteSeverity::info, "the port was taken over without opening it");
     return;
   }
+  // The port went while no guard was there: a job must not go on in the middle.
+  if (host_adopted) host_.hang_up();
   open_port(now);
 }
 
@@ -64,7 +70,11 @@ void LinkCore::open_port(MonotonicTime now) {
   retry_at_ = now + reopen_every;
   auto opened = port_.open();
   if (!opened) {
-    become(opened.error().code == ErrorCode::refused ? LinkState::blocked : LinkState::absent);
+    const auto code = opened.error().code;
+    become(code == ErrorCode::refused     ? LinkState::blocked
+           : code == ErrorCode::bad_input ? LinkState::wrong_printer
+                                          : LinkState::absent);
+    if (code != ErrorCode::not_found) retry_at_ = now + refused_again_after;
     const bool news = !open_error_noted_ || opened.error().code != last_open_error_;
     open_error_noted_ = true;
     last_open_error_ = opened.error().code;
@@ -101,7 +111,7 @@ void LinkCore::expect_boot(MonotonicTime now) noexcept {
   opened_at_ = now;
   identity_tries_ = 0;
   lines_since_open_ = false;
-  matched_ = info_seen_ = false;
+  matched_ = info_seen_ = info_known_ = false;
   become(LinkState::opening);
 }
 
@@ -149,8 +159,9 @@ void LinkCore::note(LinkNote kind, NoteSeverity severity, std::string_view text,
   record.note = kind;
   record.severity = severity;
   record.at_ns = now_.time_since_epoch().count();
-  const auto head = escape_text(text, record.text).size();
-  const auto tail = escape_text(quoted, std::span(record.text).subspan(head)).size();
+  const auto head = std::min(text.size(), record.text.size());
+  std::copy_n(text.begin(), head, record.text.begin());
+  const auto tail = escape_untrusted_into(quoted, std::span(record.text).subspan(head));
   record.text_size = static_cast<std::uint8_t>(head + tail);
   events_.note(record);
 }
@@ -167,6 +178,7 @@ void LinkCore::follow_mode(MonotonicTime now) noexcept {
   const bool stops = mode == LinkMode::latched || mode == LinkMode::probation;
   const bool stopped = mode_ == LinkMode::latched || mode_ == LinkMode::probation;
   mode_ = mode;
+  unanswered_ = 0;
   if (!stops || stopped) return;
   // The stop bytes of the other thread come first; what we had pending would only disturb them.
   command_ = Command::none;
@@ -224,7 +236,10 @@ void LinkCore::tick(MonotonicTime now) {
       now - busy_at_ > seconds{10}) {
     answers_.clear();  // Lines that a firmware lost are never acknowledged.
   }
-  if (now - stream_at_ > milliseconds{500}) stream_.release();
+  if (now - stream_at_ > unfinished_line_lasts) {
+    stream_.release();
+    if (!gate_.replies.empty()) stream_.break_line();
+  }
   follow_host(now);
   feed_host(now);
   ask(now);
@@ -242,6 +257,14 @@ void LinkCore::ask(MonotonicTime now) {
     case LinkState::identifying:
     case LinkState::wrong_printer: ask_identity(now); break;
     case LinkState::ready:
+      if (!info_known_ && now - asked_at_ > identity_again_every) {
+        // A port taken over from an earlier run: what it can do is not known here.
+        asked_at_ = now;
+        command_ = Command::ask_identity;
+        command_text_ = "M115\n";
+        break;
+      }
+      [[fallthrough]];
     case LinkState::halted: ask_temperature(now); break;
     case LinkState::absent:
     case LinkState::blocked: break;
@@ -284,7 +307,6 @@ void LinkCore::ask_temperature(MonotonicTime now) noexcept {
                                                   autoreport_interval_ + milliseconds{500});
   }
   if (unanswered_ > 2) patience = std::max<std::chrono::nanoseconds>(patience, question_expires);
-  if (unanswered_ > 10) patience = seconds{10};
   if (now - report_at_ < patience || now - asked_at_ < patience) return;
   if (answers_.own_pending(Question::temperature) && now - asked_at_ < question_expires) return;
   asked_at_ = now;
@@ -295,9 +317,9 @@ void LinkCore::ask_temperature(MonotonicTime now) noexcept {
 
 milliseconds LinkCore::wait(MonotonicTime now) const noexcept {
   if (port_.fd() < 0) return milliseconds{200};
-  if (!gate_.to_port.empty() || !host_in_.empty() || command_ != Command::none) {
-    return milliseconds{2};
-  }
+  if (!gate_.to_port.empty() || !host_in_.empty() || command_sent_ > 0) return milliseconds{2};
+  if (now - host_bytes_at_ < milliseconds{50}) return milliseconds{2};
+  if (command_ != Command::none) return milliseconds{10};
   if (!stream_.to_host.empty() || revival_ == Revival::low) return milliseconds{10};
   if (now - host_bytes_at_ < seconds{2}) return milliseconds{20};
   return milliseconds{100};

@@ -79,6 +79,7 @@ class LinkCore final : private HostLineObserver {
   void on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept;
   void store_samples(const HeaterSamples& samples, Belief belief, MonotonicTime now) noexcept;
   bool settle_answer(const ParsedLine& parsed, bool& answers_question, MonotonicTime now);
+  [[nodiscard]] bool expects_unasked(const ParsedLine& parsed, MonotonicTime now) const noexcept;
 
   // link_host.cc: the host, and all output.
   void on_host_line(const HostLine& line, std::string_view text, bool passed) noexcept override;
@@ -120,6 +121,7 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime unasked_at_{};  ///< Last report without a question.
   MonotonicTime busy_at_{};
   MonotonicTime banner_at_{};
+  MonotonicTime halted_at_{};
 
   // Questions of our own.
   Command command_ = Command::none;
@@ -132,7 +134,8 @@ class LinkCore final : private HostLineObserver {
   bool lines_since_open_ = false;
   bool ever_verified_ = false;
   bool matched_ = false;
-  bool info_seen_ = false;
+  bool info_seen_ = false;   ///< M115 is being answered.
+  bool info_known_ = false;  ///< It has been, since the board booted.
 
   // Who reports, and how often.
   bool autoreport_capable_ = false;

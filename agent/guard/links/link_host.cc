@@ -34,7 +34,7 @@ bool LinkCore::wants_host(MonotonicTime now) noexcept {
   if (!host_may_pass() || !gate_.to_port.empty() || !host_in_.empty()) return false;
   if (gate_.replies.room() < 600 || command_sent_ > 0) return false;
   (void)now;
-  return policy().by_line() || port_.queued() < max_queued;
+  return policy().by_line() || port_.queued() <= max_queued / 2;
 }
 
 void LinkCore::host_readable(MonotonicTime now) {

@@ -12,6 +12,8 @@ using std::chrono::seconds;
 /// One call reads at most this much, so that a printer that floods the line does not keep the
 /// thread from its output and its sign of life.
 constexpr std::size_t read_at_once = 4096;
+/// Lines that were printed just before a halt may still come just after its first text.
+constexpr std::chrono::milliseconds halt_settles{200};
 
 std::int64_t count_ns(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
 
@@ -51,7 +53,8 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
   const ParsedLine parsed = parse_line(line);
   const bool own_ending = judge_.is_own_ending(ending);
   bool answers_question = false;
-  const bool swallow = settle_answer(parsed, answers_question, now);
+  // A forged `ok` must not be taken for the answer to anything.
+  const bool swallow = own_ending && settle_answer(parsed, answers_question, now);
   stream_.end_line(swallow);
   if (parsed.kind == LineKind::empty) return;
   line_at_ = now;
@@ -134,14 +137,22 @@ void LinkCore::on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept 
        "the printer answers lines that were not sent through the guard");
 }
 
+/// Reports come unasked with autoreport on and from inside M109 and its kin; from a board whose
+/// port was taken over, they may have been coming all along, and then go on.
+bool LinkCore::expects_unasked(const ParsedLine& parsed, MonotonicTime now) const noexcept {
+  if (parsed.acknowledges) return false;
+  if (autoreport_on_ || parsed.waits || heat_waits_ > 0 || state_ != LinkState::ready) return true;
+  const bool goes_on = unasked_at_ != MonotonicTime{} &&
+                       now - unasked_at_ < 2 * autoreport_interval_ + seconds{1};
+  return goes_on || now - opened_at_ < seconds{15};
+}
+
 void LinkCore::on_report(const ParsedLine& parsed, LineEnding ending, bool answers,
                          MonotonicTime now) {
   HeaterSamples samples = heaters_.resolve(parsed, active_tool_);
   ReportContext context;
   context.answers_question = answers;
-  context.unasked_expected = !parsed.acknowledges &&
-                             (autoreport_on_ || parsed.waits || heat_waits_ > 0 ||
-                              state_ != LinkState::ready || now - opened_at_ < seconds{15});
+  context.unasked_expected = expects_unasked(parsed, now);
   context.cadence = autoreport_on_ && !parsed.waits ? autoreport_interval_ : seconds{1};
   context.ending = ending;
   bool contradicts = false;
@@ -163,7 +174,7 @@ void LinkCore::on_report(const ParsedLine& parsed, LineEnding ending, bool answe
   report_at_ = now;
   unanswered_ = 0;
   if (!parsed.acknowledges && !answers) unasked_at_ = now;
-  if (state_ == LinkState::halted && now - busy_at_ > seconds{0} && !quarantined) {
+  if (state_ == LinkState::halted && now - halted_at_ > halt_settles && !quarantined) {
     become(matched_ ? LinkState::ready : LinkState::identifying);  // It still lives.
   }
 }
@@ -225,13 +236,13 @@ void LinkCore::on_halt(std::string_view line, bool own_ending, MonotonicTime now
   command_ = Command::none;
   command_sent_ = 0;
   autoreport_on_ = false;
-  busy_at_ = now;
+  halted_at_ = now;
 }
 
 void LinkCore::on_firmware_info(const ParsedLine& parsed, LineEnding ending, MonotonicTime now) {
   if (!answers_.own_pending(Question::identity)) return;
   judge_.learn_ending(ending);
-  info_seen_ = true;
+  info_seen_ = info_known_ = true;
   describe_identity(parsed, identity_);
   shared_.identity.store(identity_);
   if (identity_matches(parsed, config_)) {
@@ -254,6 +265,8 @@ void LinkCore::on_identity_unanswered(MonotonicTime now) {
     if (matched_) verified(now);
     return;
   }
+  info_known_ = true;
+  if (state_ == LinkState::ready) return;
   if (!config_.expected_uuid.empty() || !config_.expected_machine.empty()) return;
   matched_ = true;  // A firmware without M115, and nothing that it would have to match.
   verified(now);

@@ -5,12 +5,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 
-#include "agent/guard/links/report_parser.h"
+#include "common/base/escape.h"
 
 namespace firebreak::guard {
 namespace {
@@ -60,8 +59,7 @@ std::string process_name(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/comm");
   std::string name;
   std::getline(file, name);
-  std::array<char, 64> room{};
-  return std::string(escape_text(name, room)) + " (pid " + pid + ")";
+  return escape_untrusted(name, 64) + " (pid " + pid + ")";
 }
 
 }  // namespace

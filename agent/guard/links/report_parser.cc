@@ -177,23 +177,4 @@ ParsedLine parse_line(std::string_view line) noexcept {
   return out;
 }
 
-std::string_view escape_text(std::string_view text, std::span<char> out) noexcept {
-  static constexpr char hex[] = "0123456789abcdef";
-  std::size_t used = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = byte >= 0x20 && byte < 0x7f && byte != '\\';
-    if (used + (plain ? 1 : 4) > out.size()) break;
-    if (plain) {
-      out[used++] = c;
-    } else {
-      out[used++] = '\\';
-      out[used++] = 'x';
-      out[used++] = hex[byte >> 4];
-      out[used++] = hex[byte & 15];
-    }
-  }
-  return {out.data(), used};
-}
-
 }  // namespace firebreak::guard

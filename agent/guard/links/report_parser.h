@@ -96,8 +96,4 @@ inline constexpr float highest_possible_celsius = 1000.0F;
 /// Source of the forms: docs/configuration.md and tests/unit/links/report_lines.h.
 [[nodiscard]] ParsedLine parse_line(std::string_view line) noexcept;
 
-/// Writes `text` with everything but printable ASCII as `\xNN`, cut to fit; returns the view.
-/// All text of a printer or a host is shown through this.
-[[nodiscard]] std::string_view escape_text(std::string_view text, std::span<char> out) noexcept;
-
 }  // namespace firebreak::guard

@@ -70,6 +70,8 @@ TtyPort::~TtyPort() {
 
 Result<void> TtyPort::open() {
   close();
+  // Looked at first: an open() that turns out to be one too many has already moved DTR.
+  if (!find_port_holder(path_).empty()) return fail(ErrorCode::refused, held_message(path_));
   const int fd = ::open(path_.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) {
     if (errno == EBUSY) return fail(ErrorCode::refused, held_message(path_));
@@ -90,8 +92,8 @@ Result<void> TtyPort::open() {
 Result<void> TtyPort::set_up(int fd) {
   pty_ = is_pty(fd);
   // Both locks: TIOCEXCL keeps later openers out (root excepted), flock is what serial libraries
-  // look at; and a process that opened before us shows up only in /proc.
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !find_port_holder(path_).empty()) {
+  // look at; a process that opened before us without either shows up only in /proc.
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     return fail(ErrorCode::refused, held_message(path_));
   }
   if (ioctl(fd, TIOCEXCL) != 0 && !pty_) {

@@ -42,7 +42,14 @@ class HostStream {
   bool insert(std::string_view lines) noexcept {
     return size_ == 0 && (lines.empty() || to_host.append(lines));
   }
-  [[nodiscard]] bool between_lines() const noexcept { return size_ == 0; }
+  /// Ends a line that its printer has left unfinished, so that insert() can go on.
+  void break_line() noexcept {
+    if (size_ == 0) return;
+    release();
+    put("\n");
+    size_ = 0;
+    passing_line_ = false;
+  }
 
   void clear() noexcept {
     to_host.clear();
