@@ -68,8 +68,20 @@ struct PrinterRuntime {
   Relay* relay = nullptr;  ///< Null: no independent stop.
   bool covered = false;    ///< The relay de-energises every heater.
 
+  /// The board's own sensors at this printer.
+  struct OwnSensor {
+    std::size_t line = 0;
+    std::size_t heater = 0;
+  };
+  std::vector<OwnSensor> own_sensors;
+
   PrinterShared shared;
-  Seqlock<MonitorFacts> monitor;             // Written by the monitor thread.
+  // Written by the monitor thread.
+  Seqlock<MonitorFacts> monitor;
+  std::atomic<std::uint32_t> cold_minutes{0};  ///< Whole minutes seen cold and idle, up to 60.
+  std::atomic<bool> blind{false};              ///< Blind while it may be hot.
+  std::atomic<std::uint32_t> trusted_heaters{0};  ///< Bit per heater: fresh and not doubted.
+
   std::atomic<std::uint32_t> requests{0};    // Raised by the control thread.
   std::atomic<std::int64_t> watch_ns{0};
 
@@ -110,6 +122,9 @@ struct GuardCore {
   std::vector<std::unique_ptr<PrinterRuntime>> printers;
   std::size_t alarm_line = ~std::size_t{0};
 
+  std::int64_t started_ns = 0;
+  bool keeps_descriptors = false;     ///< A service manager holds the ports over a restart.
+  std::vector<std::string> warnings;  ///< Found at the start; constant after it.
   Liveness liveness;
   int stop_event = -1;  ///< eventfd: wakes the estop thread at once.
   std::atomic<bool> stopping{false};            ///< The service was asked to end.

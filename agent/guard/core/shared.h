@@ -36,6 +36,13 @@ struct PrinterReadings {
   std::uint32_t lines = 0;
 };
 
+/// What M115 said, escaped and cut to fit.
+struct PrinterIdentity {
+  char firmware[96] = {};
+  char machine[64] = {};
+  char uuid[48] = {};
+};
+
 /// One writer, many readers, no lock: a reader that meets a writer tries again, at most
 /// `max_tries` times, and then keeps its older copy (returns false). Any thread may read.
 template <class T>
@@ -131,6 +138,7 @@ struct PrinterShared {
   std::atomic<int> port_fd{-1};  ///< Live raw descriptor, O_NONBLOCK; -1 while there is none.
   std::atomic<LinkState> link_state{LinkState::absent};
   Seqlock<PrinterReadings> readings;
+  Seqlock<PrinterIdentity> identity;
   std::atomic<std::uint32_t> events{0};  ///< link_event bits; the monitor takes them.
   std::atomic<std::int64_t> link_alive_ns{0};
   std::atomic<std::uint32_t> host_attached{0};  ///< 1 while a host holds the pty.

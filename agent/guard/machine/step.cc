@@ -85,20 +85,21 @@ void unlatch(Memory& memory) noexcept {
   memory.repeats = 0;
 }
 
+// A deadline belongs to its state: none outlives it, none is taken into another.
+void end_deadlines(Memory& memory) noexcept {
+  memory.acknowledge_due_ns = 0;
+  memory.window_due_ns = 0;
+  memory.feedback_due_ns = 0;
+  memory.report_due_ns = 0;
+  memory.clean_due_ns = 0;
+}
+
 void enter(State to, Memory& memory, const Facts& facts) noexcept {
   if (memory.state == to) return;
-  if (to == State::cutting) memory.feedback_due_ns = 0;
-  if (memory.state == State::probation) {
-    memory.phase = Phase::none;
-    memory.report_due_ns = 0;
-    memory.clean_due_ns = 0;
-  }
-  if (to == State::stopping) {
-    memory.acknowledged = false;
-    memory.acknowledge_due_ns = 0;
-    memory.window_due_ns = 0;
-  }
-  if (memory.state == State::watch) memory.watch_until_ns = 0;
+  end_deadlines(memory);
+  if (to != State::watch) memory.watch_until_ns = 0;
+  if (memory.state == State::probation) memory.phase = Phase::none;
+  if (to == State::stopping) memory.acknowledged = false;
   const bool begins_stop = memory.state == State::armed || memory.state == State::watch ||
                            memory.state == State::probation || memory.state == State::boot;
   if (begins_stop) memory.stopped_ns = facts.now_ns;

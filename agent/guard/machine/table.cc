@@ -111,14 +111,15 @@ constexpr std::array rows{
     // TRIPPED.
     Row{"a button or hardware verdict cuts a stopped printer again", tripped, When::immediate_trip,
         State::cutting, cut_now},
-    Row{"a requested stop sends again to a stopped printer", tripped, When::software_trip,
-        State::tripped, latch | send_stop | again},
     Row{"any sign of heat cuts a stopped printer", tripped, When::heat_while_latched,
         State::cutting, cut_now, bit(Cause::revived)},
     Row{"a contact that closes by itself is cut again", tripped, When::live_while_open,
         State::cutting, cut_now, bit(Cause::relay_fault)},
     Row{"pulses that lapse cut a stopped printer whose relay is closed", tripped,
         When::pulses_lapsed, State::cutting, cut_now, bit(Cause::guard_lapsed)},
+    // Alone in its pass: a reset that was posted at the same moment must not clear it.
+    Row{"a requested stop sends again to a stopped printer", tripped, When::software_trip,
+        State::tripped, latch | send_stop},
     Row{"a stop is proven late", tripped, When::proven, State::tripped, prove},
     Row{"a valid reset leads to probation", tripped, When::reset_valid, State::probation,
         unlatch | open | revive},

@@ -19,6 +19,8 @@ using machine::State;
 namespace {
 
 constexpr std::int64_t relay_settle_ns = 500'000'000;
+/// A deadline that no row takes must not spin the highest thread of the host.
+constexpr std::int64_t shortest_wait_ns = 1'000'000;
 
 }  // namespace
 
@@ -28,6 +30,10 @@ EstopLoop::EstopLoop(GuardCore& core, EventQueue& events, const Clock& clock)
 void EstopLoop::start() {
   HostMemory host;
   if (core_.mapped->layout().host.load(host)) host_ = host;
+  for (const auto& input : core_.inputs) {
+    if (!input->config.whole_host || !input->pressed.load(std::memory_order_acquire)) continue;
+    latch_host(input->config.smoke ? Cause::smoke : Cause::button);
+  }
   for (auto& printer : core_.printers) machine::begin_start(printer->memory);
   relays_driven_ = false;
   pass(clock_.now().time_since_epoch().count(), {}, false);
@@ -74,11 +80,14 @@ void EstopLoop::take_inputs(std::span<const InputEdge> edges, bool board_lost,
                         : input->config.smoke ? Cause::smoke
                                               : Cause::button;
     for (const auto index : input->zone) core_.printers[index]->pending_trips |= bit(cause);
-    if (!input->config.whole_host) continue;
-    host_.latched = true;
-    host_.causes |= bit(cause);
-    ++host_.generation;
+    if (input->config.whole_host) latch_host(cause);
   }
+}
+
+void EstopLoop::latch_host(Cause cause) noexcept {
+  host_.latched = true;
+  host_.causes |= bit(cause);
+  ++host_.generation;
 }
 
 void EstopLoop::take_host_requests() noexcept {
@@ -326,7 +335,7 @@ std::int64_t EstopLoop::wait_ns(std::int64_t now_ns) const noexcept {
   for (const auto& printer : core_.printers) {
     if (printer->pending_trips != 0) return 0;
     const std::int64_t next = machine::next_deadline_ns(printer->memory);
-    if (next != 0) wait = std::min(wait, std::max<std::int64_t>(next - now_ns, 0));
+    if (next != 0) wait = std::min(wait, std::max(next - now_ns, shortest_wait_ns));
   }
   return wait;
 }

@@ -32,6 +32,7 @@ class EstopLoop {
 
  private:
   void take_inputs(std::span<const InputEdge> edges, bool board_lost, std::int64_t now_ns) noexcept;
+  void latch_host(Cause cause) noexcept;
   void take_host_requests() noexcept;
   void decide(PrinterRuntime& printer, std::int64_t now_ns) noexcept;
   machine::Facts gather(PrinterRuntime& printer, std::int64_t now_ns) noexcept;

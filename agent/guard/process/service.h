@@ -1,0 +1,62 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "agent/guard/blackbox/black_box.h"
+#include "agent/guard/control/service.h"
+#include "agent/guard/core/guard_core.h"
+#include "agent/guard/process/reset_check.h"
+#include "agent/guard/process/slot_writer.h"
+
+namespace firebreak::guard {
+
+class GrantDesk;
+
+/// What the control sockets can do to the running guard. It never touches a machine's memory: it
+/// checks what a person may ask, posts it to the estop thread, and waits a moment for the result.
+/// Control thread only.
+class GuardServiceImpl final : public GuardService {
+ public:
+  GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots, EventQueue& events,
+                   const Clock& clock);
+  ~GuardServiceImpl() override;
+
+  nlohmann::json status() override;
+  Result<void> stop(const StopRequest& request, const Peer& peer) override;
+  Result<void> reset(const ResetRequest& request, const Peer& peer) override;
+  Result<void> release(const std::string& printer, const Peer& peer) override;
+  Result<void> arm(const std::string& printer, const Peer& peer) override;
+  Result<void> watch(const std::string& printer, int hours, const Peer& peer) override;
+  Result<nlohmann::json> commission(const std::string& printer, const std::string& step,
+                                    const Peer& peer) override;
+  Result<void> restart(const Peer& peer) override;
+  Result<void> silence(const Peer& peer) override;
+  Result<void> unpark(const Peer& peer) override;
+  Result<nlohmann::json> events(const std::string& log, std::uint64_t after, int limit) override;
+  Result<void> mark_durable(const std::string& log, std::uint64_t sequence) override;
+  Result<nlohmann::json> challenge(const std::string& printer, const Peer& peer) override;
+  Result<void> grant(const GrantAnswer& answer, const Peer& peer) override;
+  Result<void> add_event(const nlohmann::json& event, const Peer& peer) override;
+  Result<void> forget_restarts(const Peer& peer) override;
+
+ private:
+  Result<PrinterRuntime*> find(const std::string& name);
+  Result<void> reset_host(const ResetRequest& request, const Peer& peer);
+  Result<void> reset_group(PrinterRuntime& printer, const ResetClaim& claim, const Peer& peer,
+                           const std::string& reason);
+  /// Posts `bits` to a printer and waits until it is in `wanted`, at most half a second.
+  Result<void> post(PrinterRuntime& printer, std::uint32_t bits, machine::State wanted,
+                    const std::string& what);
+  void record(EventKind kind, const PrinterRuntime* printer, const Peer& peer,
+              const std::string& sentence);
+
+  GuardCore& core_;
+  BlackBox& box_;
+  SlotWriter& slots_;
+  EventQueue& events_;
+  const Clock& clock_;
+  std::unique_ptr<GrantDesk> grants_;
+};
+
+}  // namespace firebreak::guard

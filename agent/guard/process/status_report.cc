@@ -1,0 +1,246 @@
+#include "agent/guard/process/status_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "agent/guard/blackbox/black_box.h"
+#include "agent/guard/process/slot_writer.h"
+
+namespace firebreak::guard {
+
+using nlohmann::json;
+
+namespace {
+
+json number_or_null(float value) { return std::isnan(value) ? json(nullptr) : json(value); }
+
+json age_ms(std::int64_t at_ns, std::int64_t now_ns) {
+  return at_ns == 0 ? json(nullptr) : json((now_ns - at_ns) / 1'000'000);
+}
+
+std::string_view name(LinkState state) {
+  switch (state) {
+    case LinkState::absent: return "absent";
+    case LinkState::opening: return "opening";
+    case LinkState::identifying: return "identifying";
+    case LinkState::ready: return "ready";
+    case LinkState::halted: return "halted";
+    case LinkState::wrong_printer: return "wrong_printer";
+    case LinkState::blocked: return "blocked";
+  }
+  return "absent";
+}
+
+std::string_view name(machine::Feedback feedback) {
+  switch (feedback) {
+    case machine::Feedback::none: return "none";
+    case machine::Feedback::open: return "open";
+    case machine::Feedback::closed: return "closed";
+  }
+  return "none";
+}
+
+bool covers(const PrinterRuntime& printer, const std::string& heater) {
+  if (printer.relay == nullptr) return false;
+  const auto& covered = printer.relay->config().covers;
+  return std::find(covered.begin(), covered.end(), printer.config.name + "/" + heater) !=
+         covered.end();
+}
+
+json heaters_of(const PrinterRuntime& printer, const PrinterReadings& readings, bool link_counts,
+                std::int64_t now_ns) {
+  json heaters = json::array();
+  for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
+    const auto& profile = printer.config.profile.heaters[i];
+    const auto& reading = readings.heaters[i];
+    const bool trusted =
+        (printer.trusted_heaters.load(std::memory_order_acquire) & (1U << i)) != 0;
+    heaters.push_back({{"name", profile.name},
+                       {"celsius", number_or_null(reading.celsius)},
+                       {"target", number_or_null(reading.target_celsius)},
+                       {"duty", number_or_null(reading.duty)},
+                       {"age_ms", age_ms(reading.celsius_at_ns, now_ns)},
+                       {"limit_celsius", profile.limit_celsius},
+                       {"trusted", trusted && link_counts},
+                       {"covered", covers(printer, profile.name)}});
+  }
+  return heaters;
+}
+
+json no_new_heat_reasons(std::uint32_t reasons) {
+  json names = json::array();
+  if (reasons & machine::no_new_heat::watch_ended) names.push_back("watch_ended");
+  return names;
+}
+
+json probation_of(const machine::Memory& memory, std::int64_t now_ns) {
+  if (memory.state != machine::State::probation) return nullptr;
+  std::int64_t due_ns = memory.report_due_ns != 0 ? memory.report_due_ns : memory.clean_due_ns;
+  json left = due_ns == 0 ? json(nullptr) : json(std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000);
+  return {{"phase", machine::name(memory.phase)}, {"left_ms", left}};
+}
+
+json last_pass_of(const PrinterRuntime& printer) {
+  PassTimes times;
+  if (!printer.last_pass.load(times) || times.serial == 0) return nullptr;
+  return {{"serial", times.serial},
+          {"edge_ns", times.edge_ns},
+          {"latched_ns", times.latched_ns},
+          {"write_ns", times.write_ns},
+          {"relay_ns", times.relay_ns}};
+}
+
+// A stop of which the port took nothing and that no relay covers was not sent at all.
+std::string_view shown_outcome(const PrinterRuntime& printer, const machine::Memory& memory) {
+  const bool bytes_left = printer.shared.stop_bytes_taken.load(std::memory_order_acquire) != 0;
+  if (memory.outcome == machine::Outcome::sent && !bytes_left && printer.relay == nullptr) {
+    return machine::name(machine::Outcome::not_sent);
+  }
+  return machine::name(memory.outcome);
+}
+
+json printer_status(const PrinterRuntime& printer, const std::filesystem::path& run_dir,
+                    std::int64_t now_ns) {
+  machine::Memory memory;
+  printer.seen.load(memory);
+  PrinterReadings readings;
+  printer.shared.readings.load(readings);
+  const LinkState link = printer.shared.link_state.load(std::memory_order_acquire);
+  const bool counts = link == LinkState::ready || link == LinkState::halted;
+  PrinterIdentity identity;
+  printer.shared.identity.load(identity);
+  const json none(nullptr);
+  return {
+      {"name", printer.config.name},
+      {"state", machine::name(memory.state)},
+      {"state_age_ms", age_ms(memory.entered_ns, now_ns)},
+      {"outcome", shown_outcome(printer, memory)},
+      {"latch_number", memory.generation},
+      {"causes", cause_names(memory.causes)},
+      {"first_cause", memory.causes == 0
+                          ? none
+                          : json(info(static_cast<Cause>(memory.first_cause)).name)},
+      {"no_new_heat", no_new_heat_reasons(memory.no_new_heat)},
+      {"relay", printer.relay == nullptr ? none : json(printer.relay->config().name)},
+      {"independent_stop",
+       printer.relay != nullptr && printer.relay->independent() && printer.covered},
+      {"blind", printer.blind.load(std::memory_order_acquire)},
+      {"link",
+       {{"state", name(link)},
+        {"port", printer.config.port.string()},
+        {"age_ms", age_ms(readings.line_at_ns, now_ns)}}},
+      {"identity",
+       {{"firmware", identity.firmware}, {"machine", identity.machine}, {"uuid", identity.uuid}}},
+      {"heaters", heaters_of(printer, readings, counts, now_ns)},
+      {"printing", printer.shared.printing.load(std::memory_order_acquire) != 0},
+      {"host_attached", printer.shared.host_attached.load(std::memory_order_acquire) != 0},
+      {"pty", (run_dir / printer.config.pty).string()},
+      {"profile", printer.config.profile.name},
+      {"last_pass", last_pass_of(printer)},
+      {"probation", probation_of(memory, now_ns)}};
+}
+
+json host_status(const GuardCore& core, std::int64_t now_ns) {
+  HostMemory host;
+  core.host_seen.load(host);
+  json inputs = json::array();
+  for (const auto& input : core.inputs) {
+    const bool pressed = input->pressed.load(std::memory_order_acquire);
+    const std::int64_t tested_ns = input->pressed_at_ns.load(std::memory_order_acquire);
+    const bool lost = core.board_lost.load(std::memory_order_acquire);
+    inputs.push_back(
+        {{"name", input->config.name},
+         {"state", lost ? "fault" : (pressed ? "pressed" : "released")},
+         {"tested_age_s",
+          tested_ns == 0 ? json(nullptr) : json((now_ns - tested_ns) / 1'000'000'000)}});
+  }
+  return {{"latched", host.latched},
+          {"latch_number", host.generation},
+          {"causes", cause_names(host.causes)},
+          {"inputs", inputs}};
+}
+
+json relay_status(const GuardCore& core) {
+  json relays = json::array();
+  for (const auto& relay : core.relays) {
+    const auto& config = relay->config();
+    relays.push_back({{"name", config.name},
+                      {"kind", config.heartbeat ? "heartbeat" : "plain"},
+                      {"independent", relay->independent()},
+                      {"fails_safe", relay->independent()},
+                      {"commanded", relay->commanded_closed() ? "closed" : "open"},
+                      {"feedback", name(relay->feedback())},
+                      {"rating", config.rating},
+                      {"heaters", config.covers}});
+  }
+  return relays;
+}
+
+json thread_status(const GuardCore& core, std::int64_t now_ns) {
+  json threads = json::array();
+  const auto add = [&](std::string_view thread, std::int64_t alive_ns, int deadline_ms) {
+    threads.push_back({{"name", thread},
+                       {"age_ms", (now_ns - alive_ns) / 1'000'000},
+                       {"deadline_ms", deadline_ms}});
+  };
+  add("estop", core.liveness.estop_ns.load(), 100);
+  add("monitor", core.liveness.monitor_ns.load(), 500);
+  for (const auto& printer : core.printers) {
+    add("link " + printer->config.name, printer->shared.link_alive_ns.load(), 1000);
+  }
+  return threads;
+}
+
+json warnings_of(const GuardCore& core, const SlotWriter& slots) {
+  json warnings = core.warnings;
+  if (slots.failing()) {
+    warnings.push_back("the latch cannot be written to disk: a power cut would lose it");
+  }
+  for (const auto& printer : core.printers) {
+    if (printer->relay == nullptr) {
+      warnings.push_back(printer->config.name + " has no independent stop: no relay cuts it");
+    } else if (!printer->covered) {
+      warnings.push_back(printer->config.name + ": its relay does not cover every heater");
+    } else if (!printer->relay->independent()) {
+      warnings.push_back(printer->config.name + ": its relay is plain and does not fail safe");
+    }
+  }
+  return warnings;
+}
+
+}  // namespace
+
+json cause_names(CauseSet causes) {
+  json names = json::array();
+  for (const auto& row : cause_table) {
+    if (has(causes, row.cause)) names.push_back(row.name);
+  }
+  return names;
+}
+
+json status_report(const GuardCore& core, const BlackBox& box, const SlotWriter& slots,
+                   std::int64_t now_ns) {
+  const auto store = box.status();
+  json printers = json::array();
+  for (const auto& printer : core.printers) {
+    printers.push_back(printer_status(*printer, core.config.run_dir, now_ns));
+  }
+  return {{"agent", core.config.agent},
+          {"boot", std::string(core.mapped->layout().boot_id)},
+          {"uptime_ms", (now_ns - core.started_ns) / 1'000'000},
+          {"host", host_status(core, now_ns)},
+          {"relays", relay_status(core)},
+          {"alarm", core.alarm_on.load(std::memory_order_acquire)},
+          {"threads", thread_status(core, now_ns)},
+          {"store",
+           {{"ok", store.ok},
+            {"detail", store.detail},
+            {"log", store.log},
+            {"last_seq", store.last_seq},
+            {"durable_seq", store.durable_seq}}},
+          {"warnings", warnings_of(core, slots)},
+          {"printers", printers}};
+}
+
+}  // namespace firebreak::guard
