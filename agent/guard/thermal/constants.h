@@ -101,6 +101,10 @@ inline constexpr float noise_kelvin = 0.1F;      ///< A finer resolution is belo
 inline constexpr float cooling_rise_kelvin = 3;
 inline constexpr float cold_rise_kelvin = 1;     ///< "No rise" for a reading that is cold already.
 inline constexpr double reading_fresh_s = 3;
+/// Where a person may touch it; a profile may say less, never more.
+constexpr float safe_at_most(HeaterKind kind) noexcept {
+  return kind == HeaterKind::hotend ? 60 : 50;
+}
 /// Natural cooling towards 25 °C: a hotend without fan has tau 90…200 s, a 60 °C glass bed falls
 /// 0.05 K/s, tau 700 s; the slow end, so that a healthy heater always passes.
 constexpr float cooling_tau_s(HeaterKind kind) noexcept {

@@ -47,6 +47,8 @@ CoolingProof::CoolingProof(const PrinterProfile& profile, CoolingState& state)
 }
 
 double CoolingProof::window_s(HeaterKind kind, float celsius, float quantum) noexcept {
+  // A cold heater is judged by not rising, which needs no fall of three quanta.
+  if (celsius < safe_at_most(kind)) return base_window_s(kind);
   const float rate = cooling_part * expected_rate(kind, celsius);
   const float step = std::max(quantum, noise_kelvin);
   if (!(rate > 0)) return base_window_s(kind);
@@ -71,9 +73,7 @@ void CoolingProof::begin(const StepInput& input, const PrinterReadings& readings
     const bool cold =
         celsius < heater.safe && reading.target_celsius == 0 && !monitor.doubted(i);
     if (!cold) state_.maybe_hot |= 1U << i;
-    // A cold heater is judged by not rising, which needs no fall of three quanta.
-    const double needs = cold ? base_window_s(heater.kind)
-                              : window_s(heater.kind, celsius, monitor.quantum(i));
+    const double needs = window_s(heater.kind, celsius, monitor.quantum(i));
     if (needs > cooling_longest_s) state_.provable = 0;
     window = std::max(window, needs);
   }

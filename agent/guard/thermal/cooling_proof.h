@@ -70,7 +70,8 @@ class CoolingProof {
     return state_.provable != 0 ? state_.window_ns : 0;
   }
 
-  /// max(8 s hotend, 25 s bed, lag + 3 quanta / (0.3 expected rate)); for tests and screens.
+  /// max(8 s hotend, 25 s bed, lag + 3 quanta / (0.3 expected rate)) for a heater that is at
+  /// `celsius` now; for a cold one 8 s or 25 s. May be longer than the 60 s that are provable.
   static double window_s(HeaterKind kind, float celsius, float quantum) noexcept;
 
  private:
