@@ -69,6 +69,10 @@ class NotifyManager:
     def running(self):
         return self.pid is not None
 
+    @property
+    def ready(self):
+        return self._ready.is_set()
+
     def kill(self, number=signal.SIGKILL):
         """Kills the service; it comes back by Restart=always. Returns when it was sent."""
         with self._changed:
