@@ -1,0 +1,247 @@
+#include "coordinator/store/writer.h"
+
+#include "common/base/hex.h"
+#include "common/log/log.h"
+#include "coordinator/store/schema.h"
+
+namespace firebreak::coordinator {
+namespace {
+
+bool is_busy(const Error& error) {
+  return error.message.find("(SQLite 5:") != std::string::npos ||
+         error.message.find("(SQLite 6:") != std::string::npos;
+}
+
+}  // namespace
+
+bool is_disk_full(const Error& error) {
+  return error.message.find("(SQLite 13:") != std::string::npos;
+}
+
+Writer::Writer(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
+
+Result<std::unique_ptr<Writer>> Writer::open(Options options, const Clock& clock) {
+  std::unique_ptr<Writer> writer(new Writer(std::move(options), clock));
+  if (auto opened = writer->open_session(); !opened) return fail(opened.error());
+  if (auto raised = writer->raise_epoch(); !raised) {
+    // A full disk must not keep stops from working: go on with the old epoch and say so.
+    log::error("store: the epoch could not be raised: {}", raised.error().message);
+    writer->note_failure(raised.error());
+  }
+  writer->thread_ = std::thread([raw = writer.get()] { raw->loop(); });
+  return writer;
+}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Result<void> Writer::open_session() {
+  storage::OpenOptions open = options_.open;
+  open.synchronous = storage::Synchronous::full;
+  open.checkpoint_pages = 0;
+  auto database = storage::Database::open(options_.file, open);
+  if (!database) return fail(database.error().within(options_.file.string()));
+  if (auto done = storage::migrate(*database, coordinator_migrations()); !done)
+    return fail(done.error());
+  auto audit = AuditLog::load(*database, options_.audit_key);
+  if (!audit) return fail(audit.error().within(options_.file.string()));
+  auto newest = database->integer("SELECT max(id) FROM event");
+  if (!newest) return fail(newest.error());
+  newest_event_ = newest->value_or(0);
+  {
+    const std::lock_guard lock(mutex_);
+    head_ = to_hex(audit->head());
+  }
+  session_.emplace(Session{std::move(*database), std::move(*audit)});
+  return {};
+}
+
+Result<void> Writer::raise_epoch() {
+  auto& database = session_->database;
+  auto before = database.integer("SELECT value FROM epoch");
+  if (!before) return fail(before.error());
+  epoch_ = static_cast<std::uint64_t>(before->value_or(0));
+  const auto snapshot = session_->audit.snapshot();
+  const auto raise = [&]() -> Result<void> {
+    auto transaction = storage::Transaction::begin(database);
+    if (!transaction) return fail(transaction.error());
+    if (auto set = database.run("UPDATE epoch SET value = ?", epoch_ + 1); !set)
+      return fail(set.error());
+    const AuditDraft draft{"coordinator", "coordinator.start", "", {{"epoch", epoch_ + 1}}};
+    if (auto r = session_->audit.append(database, draft, epoch_ + 1, clock_.wall()); !r)
+      return fail(r.error());
+    return transaction->commit();
+  };
+  if (auto raised = raise(); !raised) {
+    session_->audit.restore(snapshot);
+    return raised;
+  }
+  ++epoch_;
+  const std::lock_guard lock(mutex_);
+  head_ = to_hex(session_->audit.head());
+  return {};
+}
+
+std::string Writer::head() const {
+  const std::lock_guard lock(mutex_);
+  return head_;
+}
+
+void Writer::on_events(std::function<void()> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+void Writer::post(Job job, Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queue_.size() < writer_queue_max && !stopping_) {
+      queue_.push_back({std::move(job), std::move(done)});
+      wake_.notify_one();
+      return;
+    }
+  }
+  if (done) done(fail(ErrorCode::unavailable, "storage: too many changes wait for the disk"));
+}
+
+std::deque<Writer::Entry> Writer::next_batch() {
+  std::unique_lock lock(mutex_);
+  const auto has_work = [this] { return stopping_ || !queue_.empty(); };
+  // A failed disk is tried again even when nobody asks, so that recovery needs no visitor.
+  if (health_ == StoreHealth::ok) {
+    wake_.wait(lock, has_work);
+  } else {
+    wake_.wait_for(lock, options_.reopen_every, has_work);
+  }
+  std::deque<Entry> batch;
+  while (!queue_.empty() && batch.size() < writer_batch_max) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void Writer::loop() {
+  while (true) {
+    auto batch = next_batch();
+    if (batch.empty()) {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) break;
+    }
+    if (!session_) reopen();
+    if (batch.empty() && health_ != StoreHealth::ok && session_) {
+      // The probe: a write of one row, counted nowhere.
+      batch.push_back({[](WriteContext& c) {
+                         return c.database.run("UPDATE epoch SET value = value");
+                       },
+                       {}});
+    }
+    if (!batch.empty()) run_batch(std::move(batch));
+  }
+  if (session_ && health_ == StoreHealth::ok) {
+    if (auto done = session_->database.checkpoint(); !done)
+      log::info("store: the last checkpoint was left to the next start: {}", done.error().message);
+  }
+  session_.reset();
+}
+
+void Writer::run_batch(std::deque<Entry> batch) {
+  std::vector<Result<void>> outcomes;
+  bool stored_events = false;
+  Result<void> commit;
+  if (!session_) {
+    commit = fail(ErrorCode::unavailable, "storage: the database cannot be opened now");
+  } else {
+    const auto before = session_->audit.snapshot();
+    auto transaction = storage::Transaction::begin(session_->database);
+    if (!transaction) {
+      commit = fail(transaction.error());
+    } else {
+      for (const Entry& entry : batch) outcomes.push_back(run_job(entry, stored_events));
+      commit = transaction->commit();
+    }
+    if (!commit) session_->audit.restore(before);
+  }
+  if (commit) {
+    after_commit(stored_events);
+    for (const auto& outcome : outcomes)
+      if (!outcome && outcome.error().code == ErrorCode::unavailable)
+        note_failure(outcome.error());
+  } else {
+    note_failure(commit.error());
+  }
+  outcomes.resize(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (batch[i].done) batch[i].done(commit ? outcomes[i] : commit);
+}
+
+Result<void> Writer::run_job(const Entry& entry, bool& stored_events) {
+  const auto before = session_->audit.snapshot();
+  if (auto begun = session_->database.execute("SAVEPOINT job"); !begun) return begun;
+  WriteContext context{session_->database, session_->audit, epoch_, clock_.wall()};
+  auto outcome = entry.job(context);
+  if (outcome) {
+    stored_events = stored_events || context.stored_events;
+    return session_->database.execute("RELEASE job");
+  }
+  session_->audit.restore(before);
+  // A failed write may have ended the whole transaction; then the commit says so to everybody.
+  if (auto undone = session_->database.execute("ROLLBACK TO job; RELEASE job"); !undone)
+    log::warning("store: a failed change was undone with its neighbours: {}",
+                 undone.error().message);
+  return outcome;
+}
+
+void Writer::after_commit(bool stored_events) {
+  if (health_.exchange(StoreHealth::ok) != StoreHealth::ok)
+    log::info("store: the disk takes writes again");
+  std::function<void()> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    head_ = to_hex(session_->audit.head());
+    listener = listener_;
+  }
+  if (stored_events) {
+    auto newest = session_->database.integer("SELECT max(id) FROM event");
+    if (newest) newest_event_ = newest->value_or(0);
+    if (listener) listener();
+  }
+  checkpoint_when_grown();
+}
+
+void Writer::note_failure(const Error& error) {
+  if (is_busy(error)) return;
+  const auto now = is_disk_full(error) ? StoreHealth::full : StoreHealth::failed;
+  if (health_.exchange(now) != now)
+    log::error("store: changes are refused until the disk recovers; stops and reads go on: {}",
+               error.message);
+  if (now == StoreHealth::failed && session_) {
+    session_->database.abandon();
+    session_.reset();
+  }
+}
+
+void Writer::reopen() {
+  if (options_.suspend_readers) options_.suspend_readers(true);
+  auto recovered = storage::recover_log(options_.file, options_.open.vfs);
+  Result<void> opened = recovered ? open_session() : recovered;
+  if (options_.suspend_readers) options_.suspend_readers(false);
+  if (!opened) log::error("store: still not usable: {}", opened.error().message);
+}
+
+void Writer::checkpoint_when_grown() {
+  std::error_code ignored;
+  const auto log_bytes = std::filesystem::file_size(options_.file.string() + "-wal", ignored);
+  if (ignored || log_bytes < checkpoint_every_pages * std::uintmax_t{4096}) return;
+  // Readers may hold it up; the next commit tries again.
+  if (auto done = session_->database.checkpoint(); !done)
+    log::debug("store: checkpoint waits: {}", done.error().message);
+}
+
+}  // namespace firebreak::coordinator
