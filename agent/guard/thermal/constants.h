@@ -57,6 +57,7 @@ constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
 
 // Overshoot: RepRapFirmware's excursion time.
 inline constexpr double overshoot_s = 5;
+inline constexpr double slope_span_s = 4;              ///< Slope over it: above noise and jitter.
 inline constexpr float overshoot_rise_kelvin = 1;      ///< Rising by this within it is heating.
 inline constexpr float overshoot_flat_kelvin = 0.3F;   ///< At duty 0 it must have fallen this far.
 

@@ -1,9 +1,30 @@
 #include "agent/guard/thermal/overshoot_detector.h"
 
+#include <algorithm>
+
 namespace firebreak::guard::thermal {
 
 OvershootDetector::OvershootDetector(const HeaterProfile& profile, OvershootState& state) noexcept
-    : kelvin_(static_cast<float>(profile.overshoot_kelvin)), state_(state) {}
+    : kelvin_(static_cast<float>(profile.overshoot_kelvin)),
+      lag_s_(rise_rule(profile.kind).lag_s),
+      fastest_(static_cast<float>(profile.fastest_rise_kelvin_per_s)),
+      state_(state) {}
+
+void OvershootDetector::follow_slope(const HeaterView& view) noexcept {
+  const auto since = to_seconds(view.celsius_at_ns - state_.mark_at_ns);
+  const bool above = view.celsius > view.target_celsius;
+  if (above && !state_.above) {
+    const auto slope = state_.mark_at_ns == 0 || since <= 0
+                           ? fastest_
+                           : (view.celsius - state_.mark) / static_cast<float>(since);
+    state_.lag_kelvin = std::clamp(slope, 0.0F, fastest_) * lag_s_;
+  }
+  state_.above = above;
+  if (state_.mark_at_ns == 0 || since >= slope_span_s) {
+    state_.mark = view.celsius;
+    state_.mark_at_ns = view.celsius_at_ns;
+  }
+}
 
 Rule OvershootDetector::judge(const HeaterView& view) noexcept {
   if (!view.heating_asked() || view.stopped) {
@@ -12,7 +33,8 @@ Rule OvershootDetector::judge(const HeaterView& view) noexcept {
   }
   if (view.target_celsius < state_.target - 1) state_.armed = false;
   state_.target = view.target_celsius;
-  if (view.celsius <= view.target_celsius + kelvin_) {
+  follow_slope(view);
+  if (view.celsius <= view.target_celsius + kelvin_ + state_.lag_kelvin) {
     state_.armed = true;
     state_.excess_since_ns = 0;
     state_.readings = 0;
@@ -34,7 +56,7 @@ Rule OvershootDetector::judge(const HeaterView& view) noexcept {
 Finding OvershootDetector::step(const HeaterView& view) noexcept {
   if (view.fresh) state_.found = judge(view);
   if (view.stopped) return {};
-  return {state_.found, kelvin_, static_cast<float>(overshoot_s)};
+  return {state_.found, kelvin_ + state_.lag_kelvin, static_cast<float>(overshoot_s)};
 }
 
 }  // namespace firebreak::guard::thermal

@@ -10,12 +10,17 @@ struct OvershootState {
   float first = 0;                   ///< First reading of the excess.
   std::int64_t excess_since_ns = 0;  ///< 0 = none.
   std::int32_t readings = 0;         ///< Of the excess.
+  float mark = 0;                    ///< A reading some seconds ago, to know the slope.
+  std::int64_t mark_at_ns = 0;
+  float lag_kelvin = 0;              ///< What the sensor's lag may add after it crossed the target.
+  bool above = false;                ///< The last reading was above the target.
   bool armed = false;                ///< The reading was within reach of this target before.
   Rule found = Rule::none;
 };
 
 /// Over a steady target by more than `overshoot_kelvin` for 5 s, and still rising (or not falling
-/// at duty 0): the switch is stuck. A lowered target arms it only after the reading came down, so
+/// at duty 0): the switch is stuck. A reading that crosses its target on a steep heat-up may go
+/// further by its slope times the longest lag of its kind. A lowered target arms it only after the reading came down, so
 /// that cooling is life; heat during that cooling is the idle rule's.
 class OvershootDetector final : public Detector {
  public:
@@ -24,8 +29,11 @@ class OvershootDetector final : public Detector {
 
  private:
   Rule judge(const HeaterView& view) noexcept;
+  void follow_slope(const HeaterView& view) noexcept;
 
   float kelvin_;
+  float lag_s_;
+  float fastest_;
   OvershootState& state_;
 };
 
