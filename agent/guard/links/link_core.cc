@@ -121,7 +121,7 @@ void LinkCore::lose_port(MonotonicTime now) {
   keeper_.forget(keeper_name_);
   port_.close();
   forget_session();
-  gate_.end_session();
+  gate_.end_session(false);
   host_in_.clear();
   if (host_was_attached_) host_.hang_up();
   shared_.printing.store(0);
@@ -146,6 +146,7 @@ void LinkCore::verified(MonotonicTime now) {
   note(LinkNote::identified, NoteSeverity::info, "the printer is identified: ",
        identity_.firmware);
   line_at_ = now;
+  asked_at_ = {};  // The first temperature is asked for at once.
 }
 
 void LinkCore::raise(std::uint32_t events) noexcept { shared_.events.fetch_or(events); }
@@ -175,16 +176,15 @@ void LinkCore::publish() noexcept {
 void LinkCore::follow_mode(MonotonicTime now) noexcept {
   const auto mode = shared_.link_mode.load();
   if (mode == mode_) return;
-  const bool stops = mode == LinkMode::latched || mode == LinkMode::probation;
-  const bool stopped = mode_ == LinkMode::latched || mode_ == LinkMode::probation;
+  const bool stopped = stops();
   mode_ = mode;
   unanswered_ = 0;
-  if (!stops || stopped) return;
+  if (!stops() || stopped) return;
   // The stop bytes of the other thread come first; what we had pending would only disturb them.
   command_ = Command::none;
   command_sent_ = 0;
+  gate_.latch(answers_.count(Asker::host));
   answers_.clear();
-  gate_.latch();
   asked_at_ = now;
 }
 

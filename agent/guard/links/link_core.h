@@ -88,6 +88,9 @@ class LinkCore final : private HostLineObserver {
   void flush_host() noexcept;
   void follow_host(MonotonicTime now) noexcept;
   bool write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept;
+  [[nodiscard]] bool stops() const noexcept {
+    return mode_ == LinkMode::latched || mode_ == LinkMode::probation;
+  }
   [[nodiscard]] GatePolicy policy() const noexcept;
   [[nodiscard]] bool host_may_pass() const noexcept;
 

@@ -20,13 +20,15 @@ constexpr milliseconds host_check_every{250};
 
 GatePolicy LinkCore::policy() const noexcept {
   GatePolicy policy;
-  policy.allowlist_only = mode_ == LinkMode::latched || mode_ == LinkMode::probation;
+  policy.allowlist_only = stops();
   policy.no_new_heat = shared_.no_new_heat.load() != 0;
   return policy;
 }
 
 bool LinkCore::host_may_pass() const noexcept {
-  return port_.fd() >= 0 && revival_ == Revival::none && mode_ != LinkMode::hold &&
+  const bool reviving = revival_ != Revival::none ||
+                        shared_.revival_request.load() != shared_.revival_done.load();
+  return port_.fd() >= 0 && !reviving && mode_ != LinkMode::hold &&
          (state_ == LinkState::ready || state_ == LinkState::halted);
 }
 
@@ -171,7 +173,7 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
     if (!attached) {
       host_sets_autoreport_ = false;
       host_in_.clear();
-      gate_.end_session();
+      gate_.end_session(port_.fd() >= 0);
       stream_.clear();
     }
   }

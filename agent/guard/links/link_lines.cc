@@ -21,6 +21,7 @@ std::int64_t count_ns(MonotonicTime time) noexcept { return time.time_since_epoc
 
 void LinkCore::port_readable(MonotonicTime now) {
   now_ = now;
+  follow_mode(now);
   std::array<char, 1024> room;
   for (std::size_t total = 0; total < read_at_once && port_.fd() >= 0;) {
     const auto got = port_.read(room);
@@ -33,7 +34,7 @@ void LinkCore::port_readable(MonotonicTime now) {
 }
 
 void LinkCore::take_byte(char byte, MonotonicTime now) {
-  const bool holding = answers_.count(Asker::own) > 0;
+  const bool holding = answers_.count(Asker::own) > 0 || stops();
   const auto oversize_before = splitter_.oversize();
   const bool complete = splitter_.push(byte);
   const bool lone_cr = complete && splitter_.ending() == LineEnding::cr;
@@ -106,7 +107,7 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
   }
   if (answers_.empty()) {
     if (parsed.kind == LineKind::ok) on_foreign_answer(3, now);
-    return false;
+    return stops();  // Acknowledges the stop thread's lines, not the host's.
   }
   const PendingAnswer answer = answers_[index];
   answers_.pop(index + 1);
@@ -162,6 +163,7 @@ void LinkCore::on_report(const ParsedLine& parsed, LineEnding ending, bool answe
   }
   const bool quarantined = judge_.in_quarantine(now);
   const auto belief = judge_.judge(samples, context, now, contradicts);
+  if (contradicts && belief == Belief::hot_only) judge_.quarantine(now);
   if (contradicts || (belief == Belief::hot_only && !judge_.is_own_ending(ending))) {
     shared_.foreign_bytes.fetch_add(1);
     raise(link_event::foreign_traffic);

@@ -9,6 +9,8 @@ namespace {
 /// No block or bed cools faster, fans and all (research: the fastest hotends gain 3–5 K/s, a
 /// thermistor that is pulled out falls faster and is then confirmed by the next report).
 constexpr float fastest_fall_kelvin_per_s = 15;
+/// No heater of any printer is faster (research: 3–5 K/s).
+constexpr float fastest_rise_kelvin_per_s = 10;
 /// Noise and rounding between two reports.
 constexpr float fall_slack_kelvin = 6;
 /// A cooler report closer to the known value than this is no contradiction.
@@ -45,8 +47,7 @@ void ReportJudge::reset() noexcept {
 
 bool ReportJudge::in_slot(const ReportContext& context, MonotonicTime now) const noexcept {
   if (!is_own_ending(context.ending)) return false;
-  // A held report did not use up its slot: what it displaced may still come.
-  if (context.answers_question || held_) return true;
+  if (context.answers_question) return true;
   if (!context.unasked_expected) return false;
   // A little early is jitter; much earlier is a second voice.
   return !any_unasked_ || now - unasked_at_ >= context.cadence * 6 / 10;
@@ -64,6 +65,15 @@ bool ReportJudge::falls_too_fast(const HeaterSamples& samples, MonotonicTime now
     const float seconds = std::chrono::duration<float>(now - last_[i].at).count();
     const float most = fastest_fall_kelvin_per_s * seconds + fall_slack_kelvin;
     if (samples.celsius[i] < last_[i].celsius - most) return true;
+  }
+  return false;
+}
+
+bool ReportJudge::rises_too_fast(const HeaterSamples& samples, MonotonicTime now) const noexcept {
+  for (std::size_t i = 0; i < max_heaters; ++i) {
+    const float seconds = std::chrono::duration<float>(now - last_[i].at).count();
+    const float most = fastest_rise_kelvin_per_s * seconds + contradiction_kelvin;
+    if (samples.celsius[i] > last_[i].celsius + most) return true;
   }
   return false;
 }
@@ -91,11 +101,19 @@ void ReportJudge::remember(const HeaterSamples& samples, MonotonicTime now) noex
   }
 }
 
+/// A second report that fell too fast is believed if it is not just the same voice again.
+bool ReportJudge::confirms(const ReportContext& context, MonotonicTime now) const noexcept {
+  return held_ && now - held_at_ >= context.cadence * 6 / 10;
+}
+
 Belief ReportJudge::judge(HeaterSamples& samples, const ReportContext& context, MonotonicTime now,
                           bool& contradicts) noexcept {
+  const bool fell = falls_too_fast(samples, now);
+  // A held report did not use up its slot: the true one that it displaced may still come.
+  const bool displaced = held_ && is_own_ending(context.ending) && !any_cooler(samples, 0);
   contradicts = false;
-  if (!in_slot(context, now)) {
-    contradicts = any_cooler(samples, contradiction_kelvin);
+  if (!in_slot(context, now) && !displaced) {
+    contradicts = any_cooler(samples, contradiction_kelvin) || rises_too_fast(samples, now);
     keep_hotter(samples, now);
     return Belief::hot_only;
   }
@@ -103,8 +121,8 @@ Belief ReportJudge::judge(HeaterSamples& samples, const ReportContext& context, 
     keep_hotter(samples, now);
     return Belief::hot_only;
   }
-  const bool fell = falls_too_fast(samples, now);
-  if (fell && !held_) {
+  if (fell && !confirms(context, now)) {
+    if (!held_) held_at_ = now;
     held_ = true;
     return Belief::held;
   }

@@ -53,6 +53,8 @@ class ReportJudge {
   };
 
   [[nodiscard]] bool in_slot(const ReportContext& context, MonotonicTime now) const noexcept;
+  [[nodiscard]] bool confirms(const ReportContext& context, MonotonicTime now) const noexcept;
+  [[nodiscard]] bool rises_too_fast(const HeaterSamples& samples, MonotonicTime now) const noexcept;
   [[nodiscard]] bool falls_too_fast(const HeaterSamples& samples, MonotonicTime now) const noexcept;
   [[nodiscard]] bool any_cooler(const HeaterSamples& samples, float by_kelvin) const noexcept;
   void keep_hotter(HeaterSamples& samples, MonotonicTime now) noexcept;
@@ -60,6 +62,7 @@ class ReportJudge {
 
   std::array<Last, max_heaters> last_{};
   MonotonicTime unasked_at_{};
+  MonotonicTime held_at_{};
   MonotonicTime quarantine_until_{};
   bool any_unasked_ = false;
   bool held_ = false;

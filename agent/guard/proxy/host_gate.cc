@@ -5,6 +5,8 @@ namespace {
 
 /// Refusals closer together than this are one group, with one `Error:` line.
 constexpr std::chrono::seconds group_gap{5};
+/// No host has more lines on their way: Marlin's queue and receive ring hold fewer.
+constexpr std::size_t acknowledged_at_latch = 32;
 
 }  // namespace
 
@@ -66,19 +68,24 @@ void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
   replies.append("ok\n");
 }
 
-void HostGate::latch() noexcept {
+void HostGate::latch(std::size_t unanswered) noexcept {
   to_port.clear();
   if (fate_ == Fate::passing && (size_ > 0 || too_long_)) fate_ = Fate::dropping;
   refused_before_ = false;
   replies.append("//action:cancel\n");
+  for (std::size_t i = 0; i < std::min(unanswered, acknowledged_at_latch); ++i) {
+    replies.append("ok\n");
+  }
 }
 
-void HostGate::end_session() noexcept {
+void HostGate::end_session(bool port_lives) noexcept {
+  const bool begun = fate_ == Fate::passing && size_ > 0;
   size_ = 0;
   too_long_ = false;
   fate_ = Fate::passing;
   to_port.clear();
   replies.clear();
+  if (begun && port_lives) to_port.append("\n");
 }
 
 }  // namespace firebreak::guard

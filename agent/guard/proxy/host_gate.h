@@ -41,11 +41,13 @@ class HostGate {
   void take(std::string_view bytes, const GatePolicy& policy, MonotonicTime now) noexcept;
 
   /// A latch began: drops what has not reached the port, and the rest of a line that has begun,
-  /// and tells the host to cancel its job.
-  void latch() noexcept;
+  /// and tells the host to cancel its job. `unanswered` lines of the host are on their way and
+  /// will not be acknowledged any more: that is done here.
+  void latch(std::size_t unanswered) noexcept;
 
-  /// Forgets the host's unfinished line, when its session ended.
-  void end_session() noexcept;
+  /// The host's session ended. A line that has begun to pass is ended (`port_lives`), so that the
+  /// next one does not become its tail.
+  void end_session(bool port_lives) noexcept;
 
   /// True when no line has begun to pass: another line may be put in between.
   [[nodiscard]] bool between_lines() const noexcept {

@@ -159,7 +159,11 @@ void parse_m(HostLine& out, std::string_view parameters) noexcept {
     out.sets_autoreport = true;
     out.autoreport_seconds = std::clamp(take_int(value), 0, 60);
   }
-  if (out.number == 118) out.forges_report = prints_report(parameters);
+  if (out.number == 118) {
+    // With a checksum behind it the firmware prints what stands before.
+    out.forges_report = prints_report(parameters) ||
+                        prints_report(parameters.substr(0, parameters.rfind('*')));
+  }
   if (out.number == 106 || out.number == 107) out.fan = part_fan(out.number, parameters);
 }
 
