@@ -73,9 +73,12 @@ class Diary {
     input.target_commanded = false;
   }
 
-  /// A report each second for `seconds`: the reading goes from `from` to `to` in a line.
+  /// A report each second for `seconds`: the reading goes from `from` to `to` in a line. A neighbour
+  /// that was never heard is found cold.
   void ramp(std::size_t heater, double seconds, float from, float to, float target,
             float duty = unknown) {
+    const std::size_t neighbour = 1 - heater;
+    if (readings.heaters[neighbour].celsius_at_ns == 0) report(neighbour, 25, 0, 0);
     for (int i = 0; i < static_cast<int>(seconds); ++i) {
       report(heater, from + (to - from) * static_cast<float>((i + 1) / seconds), target, duty);
       wait(1);
