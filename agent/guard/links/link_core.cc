@@ -30,6 +30,7 @@ constexpr milliseconds dtr_low{250};
 constexpr seconds revival_hold{5};
 /// The same note at most this often.
 constexpr seconds note_gap{5};
+constexpr seconds alarm_gap{1};
 
 }  // namespace
 
@@ -154,7 +155,8 @@ void LinkCore::raise(std::uint32_t events) noexcept { shared_.events.fetch_or(ev
 void LinkCore::note(LinkNote kind, NoteSeverity severity, std::string_view text,
                     std::string_view quoted) noexcept {
   auto& last = noted_at_[static_cast<std::size_t>(kind)];
-  if (last != MonotonicTime{} && now_ - last < note_gap && severity != NoteSeverity::alarm) return;
+  const auto gap = severity == NoteSeverity::alarm ? alarm_gap : note_gap;
+  if (last != MonotonicTime{} && now_ - last < gap) return;
   last = now_;
   LinkRecord record;
   record.note = kind;

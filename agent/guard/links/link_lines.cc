@@ -252,9 +252,10 @@ void LinkCore::on_firmware_info(const ParsedLine& parsed, LineEnding ending, Mon
     return;  // Verified at the `ok`, when the capabilities are known too.
   }
   matched_ = false;
+  raise(link_event::wrong_identity);
+  if (state_ == LinkState::wrong_printer) return;
   become(LinkState::wrong_printer);
   keeper_.forget(keeper_name_);
-  raise(link_event::wrong_identity);
   note(LinkNote::wrong_printer, NoteSeverity::alarm,
        "another printer answers on this port: ", identity_.machine);
   line_at_ = now;

@@ -22,7 +22,8 @@ class SerialPort {
 
   /// Opens and sets up the port. Linux raises DTR in open() whatever one does: boards that reset
   /// on DTR restart here. `refused`: another process holds it (the message names it);
-  /// `not_found`: it is not there; `unavailable`: everything else.
+  /// `bad_input`: its name could mean several boards; `not_found`: it is not there;
+  /// `unavailable`: everything else.
   virtual Result<void> open() = 0;
 
   /// Goes on with a descriptor that an earlier run opened, without any change of DTR or settings.

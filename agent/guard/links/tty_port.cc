@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/guard/links/port_discovery.h"
 #include "agent/guard/links/port_holder.h"
 
 namespace firebreak::guard {
@@ -70,6 +71,9 @@ TtyPort::~TtyPort() {
 
 Result<void> TtyPort::open() {
   close();
+  if (may_be_ambiguous(path_)) {
+    if (auto named = check_port_name(path_, list_ports()); !named) return named;
+  }
   // Looked at first: an open() that turns out to be one too many has already moved DTR.
   if (!find_port_holder(path_).empty()) return fail(ErrorCode::refused, held_message(path_));
   const int fd = ::open(path_.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

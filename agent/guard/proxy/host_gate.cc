@@ -1,5 +1,7 @@
 #include "agent/guard/proxy/host_gate.h"
 
+#include <charconv>
+
 namespace firebreak::guard {
 namespace {
 
@@ -45,7 +47,15 @@ void HostGate::end_line(char end, const GatePolicy& policy, MonotonicTime now) n
       to_port.append({&end, 1});
     }
   }
-  if (line.answered && !passed) refuse(policy, now);
+  if (line.answered && !passed) {
+    refuse(policy, now);
+    const bool replaced = !policy.allowlist_only && put_question(line.line_number);
+    if (replaced) {
+      observer_.on_host_line(parse_host_line("M105"), "M105", true);
+    } else {
+      replies.append("ok\n");
+    }
+  }
   if (line.answered) observer_.on_host_line(line, text, passed);
   size_ = 0;
   too_long_ = false;
@@ -65,7 +75,22 @@ void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
                        ? " may not heat now: firebreak local status says why\n"
                        : " is stopped: nothing passes until it is reset at the machine\n");
   }
-  replies.append("ok\n");
+}
+
+/// `N5 M105*36`: keeps the numbering, changes nothing, and is acknowledged like the line itself.
+bool HostGate::put_question(std::int64_t number) noexcept {
+  if (number < 0) return false;
+  std::array<char, 32> room{};
+  auto* end = room.data();
+  *end++ = 'N';
+  end = std::to_chars(end, room.data() + 16, number).ptr;
+  end = std::copy_n(" M105", 5, end);
+  unsigned checksum = 0;
+  for (const char* c = room.data(); c != end; ++c) checksum ^= static_cast<unsigned char>(*c);
+  *end++ = '*';
+  end = std::to_chars(end, room.data() + room.size() - 1, checksum).ptr;
+  *end++ = '\n';
+  return to_port.append({room.data(), static_cast<std::size_t>(end - room.data())});
 }
 
 void HostGate::latch(std::size_t unanswered) noexcept {

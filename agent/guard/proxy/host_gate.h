@@ -29,7 +29,8 @@ class HostLineObserver {
 /// as it comes; with one, lines are gathered and pass whole or not at all. A policy that begins in
 /// the middle of a line applies from the next line on; a latch drops the rest of the line.
 /// A refused line is answered with `ok`, so that the host does not wait for ever, and the first of
-/// a group with an `Error:` line that says what to do. No allocation; link thread only.
+/// a group with an `Error:` line that says what to do. A numbered line that only may not heat is
+/// replaced by a question of the same number, or the firmware would ask for it again for ever. No allocation; link thread only.
 class HostGate {
  public:
   static constexpr std::size_t max_line = 256;  ///< Longer ones are refused under a policy.
@@ -66,6 +67,7 @@ class HostGate {
   void take_byte(char byte, const GatePolicy& policy, MonotonicTime now) noexcept;
   void end_line(char end, const GatePolicy& policy, MonotonicTime now) noexcept;
   void refuse(const GatePolicy& policy, MonotonicTime now) noexcept;
+  bool put_question(std::int64_t number) noexcept;
 
   std::array<char, 32> printer_{};
   std::size_t printer_size_ = 0;

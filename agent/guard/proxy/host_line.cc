@@ -31,14 +31,16 @@ int take_int(std::string_view& text) noexcept {
 }
 
 /// Removes `N123`, comment and checksum: what is left is the command.
-std::string_view command_part(std::string_view line) noexcept {
+std::string_view command_part(std::string_view line, std::int64_t& number) noexcept {
   line = trim_left(line);
-  if (!line.empty() && upper(line.front()) == 'N') {
-    auto rest = line.substr(1);
-    if (take_int(rest) >= 0) {
-      while (!rest.empty() && is_digit(rest.front())) rest.remove_prefix(1);
-      line = trim_left(rest);
+  if (line.size() >= 2 && upper(line[0]) == 'N' && is_digit(line[1])) {
+    line.remove_prefix(1);
+    number = 0;
+    while (!line.empty() && is_digit(line.front())) {
+      number = std::min<std::int64_t>(number * 10 + (line.front() - '0'), 1'000'000'000);
+      line.remove_prefix(1);
     }
+    line = trim_left(line);
   }
   const auto end = line.find_first_of(";*");
   return end == std::string_view::npos ? line : line.substr(0, end);
@@ -171,7 +173,7 @@ void parse_m(HostLine& out, std::string_view parameters) noexcept {
 
 HostLine parse_host_line(std::string_view line) noexcept {
   HostLine out;
-  auto text = command_part(line);
+  auto text = command_part(line, out.line_number);
   text = trim_left(text);
   out.answered = !text.empty();
   if (text.empty()) return out;

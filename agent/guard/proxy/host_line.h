@@ -20,6 +20,7 @@ struct HostLine {
   bool forges_report = false;  ///< M118 whose text would read as a report, an ok or a fault.
   int fan = -1;                ///< 0…255 for M106/M107 of the part fan, else -1.
   int tool = -1;               ///< `T0`…`T9`.
+  std::int64_t line_number = -1;  ///< `N12 …`, or -1.
 };
 
 [[nodiscard]] HostLine parse_host_line(std::string_view line) noexcept;

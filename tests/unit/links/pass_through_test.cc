@@ -185,6 +185,16 @@ TEST_F(PassThrough, refuses_new_heat_and_nothing_else_while_it_is_forbidden) {
   EXPECT_EQ(bench.sent_count("M104 S200"), 1);
 }
 
+TEST_F(PassThrough, keeps_a_numbered_job_in_step_when_a_line_may_not_heat) {
+  bench.shared.no_new_heat = 1;
+  bench.host.to_printer = "N4 G28*17\nN5 M109 S200*95\nN6 G1 X1*98\n";
+  bench.run(500ms);
+  EXPECT_EQ(bench.raw, "N4 G28*17\nN5 M105*34\nN6 G1 X1*98\n");
+  const auto& got = bench.host.got;
+  EXPECT_NE(got.find("may not heat now"), std::string::npos);
+  EXPECT_NE(got.find("ok T:"), std::string::npos);  // The firmware's, for line 5.
+}
+
 TEST_F(PassThrough, follows_the_hosts_baud_only_while_it_may_pass) {
   bench.host.rate = 250000;
   bench.run(500ms);
