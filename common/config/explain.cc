@@ -296,8 +296,9 @@ class Explainer {
     std::vector<std::string> names;
     for (const auto& [name, sub] : properties.items()) names.push_back(name);
     std::string what = "is not a known key";
-    if (const auto meant = nearest(key, names)) {
-      what += "; did you mean " + *meant + "?";
+    const auto meant = nearest(key, names);
+    what += meant ? "; did you mean " + *meant + "?" : ".";
+    if (meant) {
       if (const auto unit = unit_of_key(*meant); unit && unit != unit_of_key(key)) {
         what += " It is in " + std::string(*unit) + ".";
       }
@@ -352,6 +353,7 @@ class Explainer {
         !has_type((*form)["type"].get<std::string>(), value)) {
       return 2;
     }
+    if (form->contains("const") && (*form)["const"].type() != value.type()) return 2;
     if (!value.is_object() || !form->contains("properties")) return 0;
     for (const auto& [key, sub] : (*form)["properties"].items()) {
       if (sub.is_object() && sub.contains("const") && value.contains(key) &&

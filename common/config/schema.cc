@@ -1,4 +1,6 @@
-// The one translation unit that sees valijson.
+// The one translation unit that sees valijson. Without the macro it would end the process where a
+// schema is wrong.
+#define VALIJSON_USE_EXCEPTIONS 1
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>

@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <optional>
 #include <sstream>
 
@@ -21,7 +22,7 @@ struct Stop {};
 
 class Reader final : public YAML::EventHandler {
  public:
-  explicit Reader(YamlTree& tree) : tree_(tree) {}
+  Reader(YamlTree& tree, std::string_view text) : tree_(tree), text_(text) {}
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -30,12 +31,14 @@ class Reader final : public YAML::EventHandler {
                    " is not allowed; write the value out where it is needed");
   }
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
+  // The parser sees that nothing comes only at the next thing that does.
+  void OnNull(const YAML::Mark& next, YAML::anchor_t) override {
     if (expects_key()) {
-      find(mark, "a key is missing before the colon");
-      set_key(mark, "");
+      find(next, "a key is missing before the colon");
+      set_key(next, "");
       return;
     }
+    const YAML::Mark mark = end_of_what_precedes(next);
     place(mark, json(""));
     refuse(mark, "the value is empty; write one, or leave the whole line out");
   }
@@ -53,6 +56,7 @@ class Reader final : public YAML::EventHandler {
                 const std::string& value) override {
     check_tag(mark, tag);
     const bool plain = tag != "!";
+    if (!plain) check_closed(mark);
     if (expects_key()) {
       set_key(mark, value);
       if (plain && value == "<<") {
@@ -106,6 +110,35 @@ class Reader final : public YAML::EventHandler {
   void refuse(const YAML::Mark& mark, std::string what) {
     tree_.refused.insert(last_pointer_);
     find(mark, std::move(what));
+  }
+
+  [[nodiscard]] YAML::Mark end_of_what_precedes(YAML::Mark mark) const {
+    std::size_t at = std::min(static_cast<std::size_t>(std::max(mark.pos, 0)), text_.size());
+    // "~" and "null" stand at the mark itself.
+    if (at < text_.size() && (text_[at] == '~' || text_[at] == 'n' || text_[at] == 'N')) return mark;
+    at = text_.find_last_not_of(" \t\r\n", at == 0 ? 0 : at - 1);
+    if (at == std::string_view::npos) return mark;
+    mark.line = static_cast<int>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+    return mark;
+  }
+
+  // yaml-cpp takes the end of the file for a closing quote.
+  void check_closed(const YAML::Mark& mark) {
+    const auto begin = static_cast<std::size_t>(std::max(mark.pos, 0));
+    if (begin >= text_.size()) return;
+    const char quote = text_[begin];
+    if (quote != '"' && quote != '\'') return;
+    for (std::size_t at = begin + 1; at < text_.size(); ++at) {
+      if (quote == '"' && text_[at] == '\\') {
+        ++at;
+      } else if (text_[at] == quote) {
+        if (quote == '"' || at + 1 >= text_.size() || text_[at + 1] != quote) return;
+        ++at;
+      }
+    }
+    find(mark, "not readable as YAML: the closing quote is missing");
+    tree_.complete = false;
+    throw Stop{};
   }
 
   void check_tag(const YAML::Mark& mark, const std::string& tag) {
@@ -168,6 +201,7 @@ class Reader final : public YAML::EventHandler {
   }
 
   YamlTree& tree_;
+  const std::string_view text_;
   std::vector<Level> levels_;
   std::string last_pointer_;
 };
@@ -245,12 +279,13 @@ std::string child_pointer(std::string_view parent, std::size_t index) {
 
 YamlTree read_yaml(std::string_view text) {
   YamlTree tree;
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark says nothing
   if (refuse_bytes(text, tree)) return tree;
   Deaf second;
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    Reader reader(tree);
+    Reader reader(tree, text);
     if (!parser.HandleNextDocument(reader)) {
       stop_with(tree, 1, "the file has no settings");
       return tree;

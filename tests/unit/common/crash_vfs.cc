@@ -20,6 +20,7 @@ struct CrashDisk::Shared {
   const void* reserved = nullptr;
   const void* pending = nullptr;
   const void* exclusive = nullptr;
+  int shm_users = 0;
   std::vector<std::unique_ptr<std::array<std::uint64_t, shm_region_bytes / 8>>> regions;
   std::array<int, SQLITE_SHM_NLOCK> shm_shared{};
   std::array<const void*, SQLITE_SHM_NLOCK> shm_exclusive{};
@@ -37,6 +38,7 @@ struct CrashVfs {
     int level;
     std::uint32_t shm_shared;     // bit per slot
     std::uint32_t shm_exclusive;  // bit per slot
+    bool uses_shm;
     bool delete_on_close;
     bool sync_folder;  // with the next sync of the file, as the unix VFS does for a new journal
   };
@@ -53,7 +55,7 @@ struct CrashVfs {
     const std::lock_guard lock(h.disk->mutex_);
     if (!dead(h)) {
       unlock_locked(h, SQLITE_LOCK_NONE);
-      shm_release(h);
+      leave_shm(h, false);
       if (h.delete_on_close) (void)h.disk->remove(*h.name);
     }
     delete h.name;
@@ -172,6 +174,8 @@ struct CrashVfs {
     const std::lock_guard guard(h.disk->mutex_);
     *out = nullptr;
     if (dead(h) || bytes != shm_region_bytes) return SQLITE_IOERR_SHMMAP;
+    if (!h.uses_shm) ++(*h.shared)->shm_users;
+    h.uses_shm = true;
     auto& regions = (*h.shared)->regions;
     if (static_cast<std::size_t>(region) >= regions.size()) {
       if (extend == 0) return SQLITE_OK;
@@ -222,14 +226,22 @@ struct CrashVfs {
     for (int i = 0; i < SQLITE_SHM_NLOCK; ++i) shm_set(h, i, true, false);
   }
 
+  // As the unix VFS does: whoever comes when nobody uses it begins with an empty one, and so reads
+  // the log itself.
+  static void leave_shm(Handle& h, bool remove) {
+    shm_release(h);
+    if (!h.uses_shm) return;
+    h.uses_shm = false;
+    if (--(*h.shared)->shm_users == 0 || remove) (*h.shared)->regions.clear();
+  }
+
   static void shm_barrier(sqlite3_file*) { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
   static int shm_unmap(sqlite3_file* file, int remove) {
     Handle& h = of(file);
     const std::lock_guard guard(h.disk->mutex_);
     if (dead(h)) return SQLITE_OK;
-    shm_release(h);
-    if (remove != 0) (*h.shared)->regions.clear();
+    leave_shm(h, remove != 0);
     return SQLITE_OK;
   }
 
