@@ -35,6 +35,10 @@ if(FIREBREAK_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# Archives first: what the guard links is locked into memory, and a whole shared library is more
+# than the part that is used.
+set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)

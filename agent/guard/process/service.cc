@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "agent/guard/process/commission_check.h"
-#include "agent/guard/process/grant_desk.h"
 #include "agent/guard/process/status_report.h"
 #include "common/base/escape.h"
 
@@ -35,6 +34,12 @@ Result<void> needs_reset_right(const Peer& peer, std::string_view what) {
                           peer.name, what));
 }
 
+std::vector<std::string> printer_names(const GuardCore& core) {
+  std::vector<std::string> names;
+  for (const auto& printer : core.printers) names.push_back(printer->config.name);
+  return names;
+}
+
 std::string join(const std::vector<std::string>& sentences) {
   std::string text;
   for (const auto& sentence : sentences) {
@@ -47,15 +52,14 @@ std::string join(const std::vector<std::string>& sentences) {
 }  // namespace
 
 GuardServiceImpl::GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots,
-                                   EventQueue& events, const Clock& clock)
+                                   EventQueue& events, const Clock& clock,
+                                   std::optional<GrantKey> grant_key)
     : core_(core),
       box_(box),
       slots_(slots),
       events_(events),
       clock_(clock),
-      grants_(std::make_unique<GrantDesk>(core.config.grant_key_hex)) {}
-
-GuardServiceImpl::~GuardServiceImpl() = default;
+      grants_(printer_names(core), std::move(grant_key), clock) {}
 
 json GuardServiceImpl::status() { return status_report(core_, box_, slots_, monotonic_ns()); }
 
@@ -322,11 +326,11 @@ Result<json> GuardServiceImpl::challenge(const std::string& name, const Peer&) {
   if (!printer) return fail(printer.error());
   machine::Memory memory;
   (*printer)->seen.load(memory);
-  auto hex = grants_->challenge(**printer, memory.generation, clock_.now());
-  if (!hex) return fail(hex.error());
-  return json{{"challenge", *hex},
+  const auto bytes = grants_.issue(name, memory.generation);
+  if (!bytes) return fail(bytes.error());
+  return json{{"challenge", to_hex(*bytes)},
               {"generation", memory.generation},
-              {"expires_ms", GrantDesk::lifetime.count()},
+              {"expires_ms", std::chrono::milliseconds{challenge_life}.count()},
               {"causes", cause_names(memory.causes)}};
 }
 
@@ -335,16 +339,17 @@ Result<void> GuardServiceImpl::grant(const GrantAnswer& answer, const Peer& peer
   if (!printer) return fail(printer.error());
   machine::Memory memory;
   (*printer)->seen.load(memory);
-  const auto valid = grants_->verify(**printer, answer, memory.generation, clock_.now());
-  if (!valid) {
-    record(EventKind::reset, *printer, peer, "grant refused: " + valid.error().message);
-    return valid;
+  const auto action = grants_.accept(answer.printer, answer.action, answer.challenge_hex,
+                                     answer.signature_hex, memory.generation);
+  if (!action) {
+    record(EventKind::reset, *printer, peer, "grant refused: " + action.error().message);
+    return fail(action.error());
   }
-  if (answer.action != "release") {
+  if (*action != GrantAction::release) {
     ResetClaim claim;
     claim.number_needed = false;
     auto done = reset_group(**printer, claim, peer, "grant for " + escape_untrusted(answer.who, 60));
-    if (!done || answer.action == "reset") return done;
+    if (!done || *action == GrantAction::reset) return done;
   }
   Peer person = peer;
   person.operate = true;

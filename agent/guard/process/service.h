@@ -6,12 +6,11 @@
 #include "agent/guard/blackbox/black_box.h"
 #include "agent/guard/control/service.h"
 #include "agent/guard/core/guard_core.h"
+#include "agent/guard/grant/challenge_book.h"
 #include "agent/guard/process/reset_check.h"
 #include "agent/guard/process/slot_writer.h"
 
 namespace firebreak::guard {
-
-class GrantDesk;
 
 /// What the control sockets can do to the running guard. It never touches a machine's memory: it
 /// checks what a person may ask, posts it to the estop thread, and waits a moment for the result.
@@ -19,8 +18,7 @@ class GrantDesk;
 class GuardServiceImpl final : public GuardService {
  public:
   GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots, EventQueue& events,
-                   const Clock& clock);
-  ~GuardServiceImpl() override;
+                   const Clock& clock, std::optional<GrantKey> grant_key);
 
   nlohmann::json status() override;
   Result<void> stop(const StopRequest& request, const Peer& peer) override;
@@ -56,7 +54,7 @@ class GuardServiceImpl final : public GuardService {
   SlotWriter& slots_;
   EventQueue& events_;
   const Clock& clock_;
-  std::unique_ptr<GrantDesk> grants_;
+  ChallengeBook grants_;
 };
 
 }  // namespace firebreak::guard
