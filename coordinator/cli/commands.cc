@@ -2,7 +2,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "coordinator/cli/completion.h"
 #include "coordinator/cli/local.h"
+#include "coordinator/cli/remote.h"
+#include "coordinator/cli/setup.h"
 
 namespace firebreak::cli {
 
@@ -21,6 +24,15 @@ struct Commands::Parts {
   ResetOrder reset;
   EventsQuery events;
   PlainOrder plain;
+  bool check = false;
+  KeyOrder key;
+  GrantOrder grant;
+  LoginOrder login_order;
+  TokenOrder token;
+  std::string agent;
+  int minutes = 0;
+  std::string shell;
+  std::vector<std::string> words;
 
   CLI::App* add(CLI::App* parent, const char* name, const char* help, std::function<Done()> run) {
     CLI::App* command = parent->add_subcommand(name, help);
@@ -32,8 +44,16 @@ struct Commands::Parts {
     return command;
   }
   void add_global_options();
+  void add_views();
+  void add_stop();
+  void add_grants();
+  void add_login();
+  void add_administration();
+  void add_tokens();
+  void add_for_shells();
   void add_local();
   void add_local_toward_heat(CLI::App* local);
+  void add_local_setup(CLI::App* local);
 };
 
 void Commands::Parts::add_global_options() {
@@ -47,6 +67,134 @@ void Commands::Parts::add_global_options() {
                  "Folder of config.yaml and token (FIREBREAK_CONFIG, else ~/.config/firebreak)");
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "This help");
+}
+
+void Commands::Parts::add_views() {
+  auto* status = add(&app, "status", "Every printer, or one with every fact",
+                     [this] { return fleet_status(context, printer, check); });
+  status->add_option("printer,-p,--printer", printer, "Only this printer");
+  status->add_flag("--check", check, "Exit status 8 when something needs attention");
+  add(&app, "fleet", "Agents and printers at this moment",
+      [this] { return fleet_overview(context); });
+  auto* agents = add(&app, "agents", "Agents: who is connected, and what they warn of",
+                     [this] { return fleet_agents(context); });
+  add(agents, "revoke", "Cut an agent off; its printers stay protected",
+      [this] { return revoke_agent(context, agent); })
+      ->add_option("agent", agent, "The agent's name")
+      ->required();
+  auto* log = add(&app, "events", "The newest events of all agents",
+                  [this] { return fleet_events(context, events); });
+  log->add_flag("-f,--follow", events.follow, "Go on with new events until Ctrl-C");
+  log->add_option("--after", events.after, "From the event after this id")
+      ->check(CLI::NonNegativeNumber);
+  log->add_option("--limit", events.limit, "At most so many")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  log->add_option("-p,--printer", events.printer, "Only of this printer");
+  log->add_option("--agent", events.agent, "Only of this agent");
+  log->add_option("--severity", events.severity, "Only of this severity")
+      ->check(CLI::IsMember({"info", "warning", "alarm"}));
+}
+
+void Commands::Parts::add_stop() {
+  auto* command = add(&app, "stop", "Stop printers now; never asks", [this] {
+    stop.wait = std::chrono::seconds(wait_seconds);
+    return fleet_stop(context, stop);
+  });
+  auto* which = command->add_option_group("which");
+  which->add_option("printers,-p,--printer", stop.printers, "Printers to stop");
+  which->add_option("--agent", stop.agent, "Every printer of this agent");
+  which->add_flag("--all", stop.all, "Every printer of the fleet");
+  which->require_option(1);
+  command->add_option("--reason", stop.reason, "Why, for the record");
+  command->add_option("--wait", wait_seconds, "Seconds to wait for proof")
+      ->check(CLI::Range(0, 600))
+      ->capture_default_str();
+}
+
+void Commands::Parts::add_grants() {
+  auto* reset_command =
+      add(&app, "reset", "Reset a mild cause from afar; begins probation", [this] {
+        grant.release = false;
+        return fleet_grant(context, grant);
+      });
+  reset_command->add_option("printer,-p,--printer", grant.printer, "The printer")->required();
+  reset_command->add_option("--latch", grant.latch_number, "The latch number that it shows")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{0xFFFFFFFF}));
+  reset_command->add_option("--reason", grant.reason, "What was found and done, for the record");
+  auto* release = add(&app, "release", "End a clean probation: the printer is armed, cold", [this] {
+    grant.release = true;
+    return fleet_grant(context, grant);
+  });
+  release->add_option("printer,-p,--printer", grant.printer, "The printer")->required();
+  release->add_option("--reason", grant.reason, "For the record");
+}
+
+void Commands::Parts::add_login() {
+  auto* command = add(&app, "login", "Keep a coordinator's address, its CA and a token",
+                      [this] { return login(context, login_order); });
+  command->add_option("server", login_order.server, "https://HOST:PORT")->required();
+  auto* ca = command->add_option("--ca", login_order.ca_file, "The coordinator's ca.pem");
+  command->add_option("--fingerprint", login_order.fingerprint, "SHA-256 of its CA, in hex")
+      ->excludes(ca);
+  command->add_option("--token-file", login_order.token_file,
+                      "A file with the token; '-' is standard input. Without it you are asked");
+}
+
+void Commands::Parts::add_administration() {
+  auto* enroll = add(&app, "enroll", "A one-time token that lets a new agent in",
+                     [this] { return make_enrolment(context, agent, minutes); });
+  enroll->add_option("agent", agent, "The new agent's name")->required();
+  enroll->add_option("--minutes", minutes, "How long it is good for")->check(CLI::Range(1, 15));
+  auto* audit = app.add_subcommand("audit", "The coordinator's audit log");
+  audit->fallthrough();
+  audit->require_subcommand(1);
+  add(audit, "verify", "Check every record; exit status 8 when one is wrong",
+      [this] { return verify_audit(context); });
+  add(&app, "version", "Of this program and of the coordinator",
+      [this] { return show_version(context); });
+  add_tokens();
+}
+
+void Commands::Parts::add_tokens() {
+  auto* tokens = app.add_subcommand("token", "Tokens of people and machines");
+  tokens->fallthrough();
+  tokens->require_subcommand(1);
+  add(tokens, "list", "All tokens, without their secrets", [this] { return list_tokens(context); });
+  auto* create = add(tokens, "create", "Make a token; it is shown once",
+                     [this] { return create_token(context, token); });
+  create->add_option("name", token.name, "Whose it is or what for")->required();
+  create->add_option("--scope", token.scopes, "view, stop, operate, reset, admin")
+      ->required()
+      ->delimiter(',')
+      ->check(CLI::IsMember({"view", "stop", "operate", "reset", "admin"}));
+  create->add_option("--kind", token.kind, "person or machine; a machine never resets")
+      ->check(CLI::IsMember({"person", "machine"}))
+      ->capture_default_str();
+  create->add_option("--expires", token.expires, "RFC 3339, such as 2027-01-31T00:00:00Z");
+  add(tokens, "revoke", "Make a token worthless at once",
+      [this] { return revoke_token(context, token.name); })
+      ->add_option("id", token.name, "Its id, of `token list`")
+      ->required();
+}
+
+void Commands::Parts::add_for_shells() {
+  add(&app, "completion", "A completion script for your shell",
+      [this]() -> Done {
+        context.console.data(completion_script(shell));
+        return ExitStatus::done;
+      })
+      ->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  auto* complete = add(&app, "__complete", "", [this]() -> Done {
+    for (const auto& word : completions(app, words, [this] { return printer_names(context); })) {
+      context.console.data(word + "\n");
+    }
+    return ExitStatus::done;
+  });
+  complete->group("");
+  complete->add_option("words", words);
 }
 
 void Commands::Parts::add_local() {
@@ -91,6 +239,20 @@ void Commands::Parts::add_local() {
   plain_verb("forget-restarts", "forget_restarts", "Board sim only: forget counted restarts")
       ->group("");
   add_local_toward_heat(local);
+  add_local_setup(local);
+}
+
+void Commands::Parts::add_local_setup(CLI::App* local) {
+  add(local, "ports", "The serial ports of this host; opens none",
+      [this] { return list_ports(context); });
+  auto* enroll = add(local, "enroll", "Write the coordinator's public reset key (as root)",
+                     [this] { return write_reset_key(context, key); });
+  auto* text = enroll->add_option("--key", key.key, "64 hex digits");
+  enroll->add_option("--key-file", key.key_file, "A file with them; '-' is standard input")
+      ->excludes(text);
+  enroll->add_option("--out", key.out, "Where guard.yaml's grant_key points")
+      ->capture_default_str();
+  enroll->add_flag("--replace", key.replace, "Replace another coordinator's key");
 }
 
 void Commands::Parts::add_local_toward_heat(CLI::App* local) {
@@ -125,14 +287,20 @@ void Commands::Parts::add_local_toward_heat(CLI::App* local) {
       ->add_option("--hours", plain.hours, "For how long")
       ->check(CLI::Range(1, 168))
       ->capture_default_str();
-  printer_verb("commission", "Go through the next test of a new printer")
-      ->add_option("step,--step", plain.step, "The test")
-      ->required();
+  printer_verb("commission",
+               "What a new printer still needs; exit status 8 while something is open")
+      ->add_option("step,--step", plain.step, "Only this test");
 }
 
 Commands::Commands(Context& context) : parts_(std::make_unique<Parts>(context)) {
   parts_->add_global_options();
+  parts_->add_views();
+  parts_->add_stop();
+  parts_->add_grants();
   parts_->add_local();
+  parts_->add_login();
+  parts_->add_administration();
+  parts_->add_for_shells();
   parts_->app.parse_complete_callback(
       [parts = parts_.get()] { parts->context.console.set_json(parts->json); });
 }

@@ -37,9 +37,10 @@ ExitStatus status_of_http(long http_status, std::string_view code, bool changes)
 }
 
 ExitStatus status_of_stop(const StopTally& tally) {
-  const bool others = tally.sent > 0 || tally.not_sent > 0 || tally.unknown_names > 0;
+  const bool others =
+      tally.sent > 0 || tally.not_sent > 0 || tally.unanswered > 0 || tally.unknown_names > 0;
   if (tally.proven > 0) return others ? ExitStatus::partly : ExitStatus::done;
-  if (tally.sent > 0) return ExitStatus::outcome_unknown;
+  if (tally.sent > 0 || tally.unanswered > 0) return ExitStatus::outcome_unknown;
   if (tally.not_sent > 0) return ExitStatus::failed;
   return ExitStatus::not_found;
 }

@@ -52,11 +52,13 @@ struct StopTally {
   int proven = 0;
   int sent = 0;
   int not_sent = 0;
+  int unanswered = 0;     ///< The stop was accepted, but nobody has said how it ended.
   int unknown_names = 0;  ///< Asked for, but no such printer.
 };
 
 /// done only when every printer asked for is stopped and proven; partly when some are;
-/// outcome_unknown when bytes went out but none is proven; not_found when no name was known.
+/// outcome_unknown when bytes went out (or may have) but none is proven; not_found when no name was
+/// known.
 ExitStatus status_of_stop(const StopTally& tally);
 
 }  // namespace firebreak::cli

@@ -138,6 +138,25 @@ std::uint64_t tail_of(const json& status, int limit) {
   return last > limit ? static_cast<std::uint64_t>(last - limit) : 0;
 }
 
+// The checks of commissioning; status 8 while one is open.
+Done show_checks(Context& context, const json& report) {
+  Table table;
+  table.header = {"CHECK", "STATE", "DETAIL", "NEXT"};
+  table.cut = false;
+  for (const auto& item : list_of(report, "items")) {
+    const auto state = text_of(item, "state");
+    table.rows.push_back({{text_of(item, "name"), Tone::strong},
+                          {state, state == "done" ? Tone::good : Tone::warning},
+                          {text_of(item, "detail")},
+                          {text_of(item, "next")}});
+  }
+  context.console.table(table, "there is nothing to check");
+  if (flag_of(report, "complete")) return ExitStatus::done;
+  return give_up(ExitStatus::check_says_no, "commissioning is not complete",
+                 "do what the list says, then repeat: firebreak local commission " +
+                     text_of(report, "printer"));
+}
+
 }  // namespace
 
 std::string Context::guard_socket() const {
@@ -213,11 +232,11 @@ Done local_stop(Context& context, const StopOrder& order) {
   if (auto sent = stop_on_this_host(context, order, report); !sent) {
     Failure failure = sent.error();
     for (const auto& name : order.printers) report.expect(name, "");
-    if (!report.empty()) report.finish("not_sent");
+    if (!report.empty()) report.finish(false);
     failure.message += ". NOT SENT: pull the power";
     return give_up(failure);
   }
-  return report.finish("sent");
+  return report.finish(true);
 }
 
 Done local_reset(Context& context, const ResetOrder& order) {
@@ -252,10 +271,12 @@ Done local_order(Context& context, const PlainOrder& order) {
   if (!answer) return give_up(answer.error());
   answer->erase("ok");
   if (context.console.json()) {
+    const bool open = order.verb == "commission" && !flag_of(*answer, "complete");
     (*answer)["ok"] = true;
     context.console.document(*answer);
-    return ExitStatus::done;
+    return open ? ExitStatus::check_says_no : ExitStatus::done;
   }
+  if (order.verb == "commission") return show_checks(context, *answer);
   for (const auto& [name, value] : answer->items()) {
     context.console.row(
         {{name, Tone::dim}, {value.is_string() ? value.get<std::string>() : value.dump()}}, {16});

@@ -58,6 +58,7 @@ std::string notes_text(const json& printer) {
   if (const auto phase = text_of(field(printer, "probation"), "phase"); !phase.empty()) {
     add("probation: " + phase);
   }
+  if (flag_of(printer, "blind")) add("BLIND");
   if (!flag_of(printer, "independent_stop")) add("no independent stop");
   if (flag_of(printer, "printing")) add("printing");
   return notes.empty() ? "-" : notes;

@@ -90,11 +90,18 @@ void StopReport::print(Entry& entry) {
                widths());
 }
 
-ExitStatus StopReport::finish(const std::string& unknown_becomes) {
+ExitStatus StopReport::finish(bool accepted) {
   for (auto& entry : entries_) {
     if (entry.printed) continue;
-    if (entry.answer.outcome.empty()) entry.answer.outcome = unknown_becomes;
+    StopAnswer& answer = entry.answer;
+    const bool unanswered = accepted && answer.outcome.empty();
+    if (answer.outcome.empty()) answer.outcome = "not_sent";
+    if (unanswered && answer.message.empty()) answer.message = "no answer yet; nobody knows";
     print(entry);
+    if (unanswered) {
+      --tally_.not_sent;
+      ++tally_.unanswered;
+    }
   }
   for (const auto& name : unknown_names_) {
     console_.note("no printer is called '" + name + "': nothing was stopped for that name",
@@ -106,6 +113,7 @@ ExitStatus StopReport::finish(const std::string& unknown_becomes) {
                        {"proven", tally_.proven},
                        {"sent", tally_.sent},
                        {"not_sent", tally_.not_sent},
+                       {"unanswered", tally_.unanswered},
                        {"unknown_names", unknown_names_},
                        {"exit_status", static_cast<int>(status)}});
     return status;
@@ -113,7 +121,7 @@ ExitStatus StopReport::finish(const std::string& unknown_becomes) {
   if (entries_.empty() && unknown_names_.empty()) {
     console_.note("there is no printer to stop; nothing was stopped", Tone::alarm);
   }
-  const int unproven = tally_.sent + tally_.not_sent;
+  const int unproven = tally_.sent + tally_.not_sent + tally_.unanswered;
   if (unproven > 0) {
     console_.note(fmt::format("{} of {} not proven: go there and pull the power", unproven,
                               unproven + tally_.proven),

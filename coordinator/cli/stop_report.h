@@ -39,9 +39,9 @@ class StopReport {
   [[nodiscard]] std::string waiting_for() const;
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
-  /// Ends the wait: prints the others as they stand, where "nothing known" becomes
-  /// `unknown_becomes` ("sent" when the request was accepted, else "not_sent"), then the summary.
-  ExitStatus finish(const std::string& unknown_becomes);
+  /// Ends the wait: prints the others as they stand, then the summary. A printer of which nothing
+  /// is known is "not sent", and, where the stop was `accepted`, counts as unanswered.
+  ExitStatus finish(bool accepted);
 
  private:
   struct Entry {

@@ -32,14 +32,14 @@ constexpr std::array verb_rights{
     VerbRight{"events", Right::read, true},
     VerbRight{"restart", Right::operate, false},
     VerbRight{"silence", Right::operate, false},
+    VerbRight{"commission", Right::operate, false},
+    VerbRight{"forget_restarts", Right::operate, false},
     // Whatever leads towards heat is for the people of the reset group.
     VerbRight{"reset", Right::reset, false},
     VerbRight{"release", Right::reset, false},
     VerbRight{"arm", Right::reset, false},
     VerbRight{"watch", Right::reset, false},
-    VerbRight{"commission", Right::reset, false},
     VerbRight{"unpark", Right::reset, false},
-    VerbRight{"forget_restarts", Right::reset, false},
     VerbRight{"durable", Right::uplink, true},
     VerbRight{"challenge", Right::uplink, true},
     VerbRight{"grant", Right::uplink, true},
@@ -225,7 +225,7 @@ void perform_on_printer(Request& request, GuardService& service, const Peer& pee
   const auto printer = fields.text("printer", name_bytes_max);
   const bool watch = request.verb == "watch";
   const auto hours = watch ? fields.number("hours", 1, watch_hours_max) : 0;
-  const auto step = request.verb == "commission" ? fields.text("step", 64) : std::string{};
+  const auto step = request.verb == "commission" ? fields.text("step", 64, false) : std::string{};
   if (!fields.problem().empty()) return answer_problem(request, "bad_request", fields.problem());
   if (watch) {
     answer_result(request, service.watch(printer, static_cast<int>(hours), peer));

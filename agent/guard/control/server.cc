@@ -81,6 +81,17 @@ void ControlServer::run(const std::atomic<bool>& stop, const std::function<void(
   }
 }
 
+void ControlServer::attend_stops() noexcept {
+  try {
+    const bool look_again = look_again_;
+    poll_and_receive(std::chrono::milliseconds{0});
+    look_again_ = look_again_ || look_again;
+    perform_stops();
+  } catch (const std::exception&) {
+    // No memory for a newcomer: the round that is going on deals with it.
+  }
+}
+
 void ControlServer::step(std::chrono::milliseconds wait_max) {
   poll_and_receive(sleep_for(wait_max));
   perform_stops();

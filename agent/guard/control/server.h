@@ -55,6 +55,11 @@ class ControlServer {
   /// and at most one other request. `run` is a loop around this; tests call it themselves.
   void step(std::chrono::milliseconds wait_max);
 
+  /// Performs the stops that have arrived by now, and nothing else. For a GuardService whose other
+  /// verbs watch for an effect (up to half a second): called while it waits, it keeps a stop from
+  /// waiting behind them. Control thread only; never blocks; no exception leaves.
+  void attend_stops() noexcept;
+
   /// Makes waiting `events` requests look again, and ends the current sleep. Any thread; never
   /// blocks.
   void wake() noexcept;

@@ -274,6 +274,23 @@ TEST_F(ControlServerTest, AStopThatArrivesDuringARequestWaitsForThatRequestOnly)
   EXPECT_THAT(service_.calls, ElementsAre("status", "stop all", "status"));
 }
 
+TEST_F(ControlServerTest, AStopIsPerformedWhileAnotherRequestWatchesForItsEffect) {
+  Caller slow(paths_.operator_socket);
+  Caller urgent(paths_.operator_socket);
+  rounds();
+  service_.while_releasing = [&] {
+    urgent.ask({{"do", "status"}});
+    urgent.ask({{"do", "stop"}, {"all", true}});
+    Caller newcomer(paths_.uplink_socket);
+    newcomer.ask({{"do", "stop"}, {"printers", {"p1"}}});
+    server_->attend_stops();
+  };
+  EXPECT_EQ(answer_to(slow, {{"do", "release"}, {"printer", "p1"}}).at("ok"), true);
+  EXPECT_THAT(service_.calls,
+              ElementsAre("stop all", "stop p1 by coordinator", "release p1", "status"));
+  EXPECT_EQ(urgent.hear().size(), 2U);
+}
+
 TEST_F(ControlServerTest, WaitingForEventsBlocksNobodyAndEndsWithTheFirstEvent) {
   Caller uplink(paths_.uplink_socket);
   uplink.ask({{"do", "events"}, {"after", 4}, {"wait_ms", 5000}});

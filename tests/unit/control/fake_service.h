@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ class FakeService final : public GuardService {
                " " + std::to_string(request.latch_number));
   }
   Result<void> release(const std::string& printer, const Peer&) override {
+    if (while_releasing) while_releasing();
     return say("release " + printer);
   }
   Result<void> arm(const std::string& printer, const Peer&) override {
@@ -74,6 +76,7 @@ class FakeService final : public GuardService {
   }
   Result<void> forget_restarts(const Peer&) override { return say("forget_restarts"); }
 
+  std::function<void()> while_releasing;  ///< As a service that watches for an effect.
   std::vector<std::string> calls;
   std::vector<nlohmann::json> stored;
   ResetRequest last_reset;
