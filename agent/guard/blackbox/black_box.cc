@@ -31,7 +31,11 @@ struct BlackBox::Impl {
         clock(the_clock),
         events(options, clock, [this] { close_reader(); }),
         samples(options, clock, events),
-        memory(options.printers) {}
+        memory(options.printers) {
+    if (options.sqlite_heap_bytes > 0) {
+      storage::limit_heap(options.sqlite_heap_bytes / 4, options.sqlite_heap_bytes);
+    }
+  }
 
   void drain();
   void take(const BlackBoxRecord& record);
@@ -47,9 +51,10 @@ struct BlackBox::Impl {
   const BlackBoxOptions options;
   const Clock& clock;
 
-  // Filled before the threads start, then only read.
-  std::vector<std::unique_ptr<EventQueue>> event_queues;
-  std::vector<std::unique_ptr<SampleQueue>> sample_queues;
+  // Grown by whoever starts a producer, emptied by `store`; the rings themselves need no lock.
+  std::mutex queues_mutex;
+  std::vector<std::unique_ptr<EventQueue>> event_queues;    // guarded by queues_mutex
+  std::vector<std::unique_ptr<SampleQueue>> sample_queues;  // guarded by queues_mutex
 
   // Thread `store` only.
   EventWriter events;
@@ -58,7 +63,8 @@ struct BlackBox::Impl {
   MonotonicTime samples_written{};
   bool started = false;
 
-  // Shared with thread `control`. Lock order: reader_mutex, then state_mutex.
+  // Shared with thread `control`. Lock order: queues_mutex, reader_mutex,
+  // state_mutex.
   std::mutex reader_mutex;
   std::optional<EventReader> reader;  // guarded by reader_mutex
   mutable std::mutex memory_mutex;
@@ -86,6 +92,7 @@ void BlackBox::Impl::take(const BlackBoxRecord& record) {
 
 // Samples first, so that a trip's evidence holds the reading that caused it.
 void BlackBox::Impl::drain() {
+  const std::lock_guard queues_lock(queues_mutex);
   {
     const std::lock_guard lock(memory_mutex);
     Sample sample;
@@ -165,10 +172,12 @@ BlackBox::BlackBox(BlackBoxOptions options, const Clock& clock)
 BlackBox::~BlackBox() { impl_->close_reader(); }
 
 EventQueue& BlackBox::event_queue(std::size_t capacity) {
+  const std::lock_guard lock(impl_->queues_mutex);
   return *impl_->event_queues.emplace_back(std::make_unique<EventQueue>(capacity));
 }
 
 SampleQueue& BlackBox::sample_queue(std::size_t capacity) {
+  const std::lock_guard lock(impl_->queues_mutex);
   return *impl_->sample_queues.emplace_back(std::make_unique<SampleQueue>(capacity));
 }
 

@@ -38,6 +38,9 @@ struct BlackBoxOptions {
   std::int64_t events_max = 500'000;
   /// Events that wait in memory while the disk refuses them.
   std::size_t waiting_max = 4096;
+  /// Hard limit of SQLite's memory in this process (a quarter of it is the soft one); the caches
+  /// take 320 KiB. The guard is the only user of SQLite in its process. 0 leaves it as it is.
+  std::int64_t sqlite_heap_bytes = 4 * 1024 * 1024;
 
   std::string vfs;  ///< For tests that cut the power; empty = the system's.
 };
@@ -63,8 +66,7 @@ struct BlackBoxLog {
 /// The guard's recorder. Producers push into their own queue and never wait; the thread `store`
 /// calls run_once(); the thread `control` reads. Its failure is a warning, never a block: with the
 /// disk full, broken or gone it keeps trying and keeps what fits in memory.
-/// Threads: constructor, event_queue() and sample_queue() before any other thread starts;
-/// run_once(), flush() on `store`; everything else on any thread.
+/// Threads: run_once() and flush() on `store`; everything else on any thread.
 class BlackBox {
  public:
   /// Never fails and does not touch the disk: the first run_once() opens the files.
@@ -74,7 +76,7 @@ class BlackBox {
   BlackBox(const BlackBox&) = delete;
   BlackBox& operator=(const BlackBox&) = delete;
 
-  /// A new queue for one producing thread; lives as long as the black box.
+  /// A new queue for one producing thread; lives as long as the black box. Allocates.
   [[nodiscard]] EventQueue& event_queue(std::size_t capacity = 64);
   [[nodiscard]] SampleQueue& sample_queue(std::size_t capacity = 256);
 
