@@ -136,7 +136,8 @@ json printer() {
 
 std::string row_of(const json& printer) {
   std::string text;
-  for (const auto& cell : printers_table(json::array({printer}), false).rows.at(0)) {
+  const auto table = printers_table(json::array({printer}), false);
+  for (const auto& cell : table.rows.at(0)) {
     text += (text.empty() ? "" : "|") + cell.text;
   }
   return text;
