@@ -25,8 +25,8 @@ class DocumentBuilder {
  public:
   static Document build(std::string file, YamlTree tree) {
     Document document;
-    document.parts_ = std::make_shared<const Document::Parts>(
-        Document::Parts{std::move(file), std::move(tree)});
+    document.parts_ =
+        std::make_shared<const Document::Parts>(Document::Parts{std::move(file), std::move(tree)});
     return document;
   }
 };

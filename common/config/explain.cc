@@ -182,8 +182,9 @@ class Explainer {
 
   // Length in characters, as the standard counts it.
   static std::size_t characters(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
   }
 
   void check_text(const json& schema, const json& value, const std::string& pointer) {
@@ -197,14 +198,14 @@ class Explainer {
                                    std::to_string(size));
     }
     if (high != schema.end() && size > high->get<std::size_t>()) {
-      add(pointer, "must have at most " + high->dump() + " characters, has " +
-                       std::to_string(size));
+      add(pointer,
+          "must have at most " + high->dump() + " characters, has " + std::to_string(size));
     }
     const auto pattern = schema.find("pattern");
     if (pattern != schema.end() &&
         !std::regex_search(text, std::regex(pattern->get<std::string>()))) {
-      add(pointer, show_value(value) + " does not have the form " +
-                       pattern->get<std::string>() + says(schema));
+      add(pointer, show_value(value) + " does not have the form " + pattern->get<std::string>() +
+                       says(schema));
     }
   }
 
@@ -216,8 +217,8 @@ class Explainer {
                        std::to_string(value.size()) + says(schema));
     }
     if (high != schema.end() && value.size() > high->get<std::size_t>()) {
-      add(pointer, "must have at most " + high->dump() + " items, has " +
-                       std::to_string(value.size()));
+      add(pointer,
+          "must have at most " + high->dump() + " items, has " + std::to_string(value.size()));
     }
     const bool unique = schema.value("uniqueItems", false);
     const auto items = schema.find("items");

@@ -115,10 +115,12 @@ class Reader final : public YAML::EventHandler {
   [[nodiscard]] YAML::Mark end_of_what_precedes(YAML::Mark mark) const {
     std::size_t at = std::min(static_cast<std::size_t>(std::max(mark.pos, 0)), text_.size());
     // "~" and "null" stand at the mark itself.
-    if (at < text_.size() && (text_[at] == '~' || text_[at] == 'n' || text_[at] == 'N')) return mark;
+    if (at < text_.size() && (text_[at] == '~' || text_[at] == 'n' || text_[at] == 'N'))
+      return mark;
     at = text_.find_last_not_of(" \t\r\n", at == 0 ? 0 : at - 1);
     if (at == std::string_view::npos) return mark;
-    mark.line = static_cast<int>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+    mark.line = static_cast<int>(
+        std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
     return mark;
   }
 

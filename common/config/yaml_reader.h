@@ -17,8 +17,8 @@ struct YamlTree {
     std::string what;
   };
   nlohmann::json value;
-  std::map<std::string, int, std::less<>> lines;    ///< JSON pointer → line, from 1.
-  std::set<std::string, std::less<>> refused;       ///< Pointers whose value has a finding.
+  std::map<std::string, int, std::less<>> lines;  ///< JSON pointer → line, from 1.
+  std::set<std::string, std::less<>> refused;     ///< Pointers whose value has a finding.
   std::vector<Finding> findings;
   bool complete = true;  ///< false: reading stopped early, a schema has nothing to say.
 };

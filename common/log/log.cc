@@ -56,10 +56,14 @@ void black_out(std::string& text, std::string_view prefix, bool keep_id) {
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::error: return "error";
-    case Level::warning: return "warning";
-    case Level::info: return "info";
-    case Level::debug: return "debug";
+    case Level::error:
+      return "error";
+    case Level::warning:
+      return "warning";
+    case Level::info:
+      return "info";
+    case Level::debug:
+      return "debug";
   }
   return "info";
 }
@@ -94,7 +98,8 @@ std::string sanitize(std::string_view text) {
   std::string_view rest = copy;
   for (;;) {
     const std::size_t at = rest.find('\\');
-    out += escape_untrusted(rest.substr(0, at), line_bytes_max - std::min(out.size(), line_bytes_max));
+    out +=
+        escape_untrusted(rest.substr(0, at), line_bytes_max - std::min(out.size(), line_bytes_max));
     if (at == std::string_view::npos || out.size() >= line_bytes_max) return out;
     out += '\\';
     rest.remove_prefix(at + 1);

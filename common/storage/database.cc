@@ -36,8 +36,8 @@ void Statement::bind_null(int index) noexcept {
 Result<bool> Statement::step() {
   if (bind_error_ != 0) {
     bind_error_ = 0;
-    return fail(ErrorCode::internal, std::string("a statement got the wrong parameters: ") +
-                                         sqlite3_sql(handle_.get()));
+    return fail(ErrorCode::internal,
+                std::string("a statement got the wrong parameters: ") + sqlite3_sql(handle_.get()));
   }
   const int code = sqlite3_step(handle_.get());
   if (code == SQLITE_ROW) return true;
@@ -70,8 +70,7 @@ std::string_view Statement::text(int column) const noexcept {
   return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 std::span<const std::uint8_t> Statement::blob(int column) const noexcept {
-  const auto* data =
-      static_cast<const std::uint8_t*>(sqlite3_column_blob(handle_.get(), column));
+  const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(handle_.get(), column));
   if (data == nullptr) return {};
   return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
@@ -115,8 +114,8 @@ Result<Database> Database::open(const std::filesystem::path& path, const OpenOpt
   auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return within(tables.error());
   if (options.bytes_max > 0 && pages && *pages) {
-    const auto limit = database.execute("PRAGMA max_page_count=" +
-                                        std::to_string(options.bytes_max / **pages));
+    const auto limit =
+        database.execute("PRAGMA max_page_count=" + std::to_string(options.bytes_max / **pages));
     if (!limit) return within(limit.error());
   }
   return database;

@@ -10,10 +10,10 @@ Result<int> migrate(Database& database, std::span<const Migration> migrations) {
   const auto version = found->value_or(0);
   const int last = migrations.empty() ? 0 : migrations.back().version;
   if (version < 0 || version > last) {
-    return fail(ErrorCode::refused,
-                database.path().string() + " has schema version " + std::to_string(version) +
-                    ", this program knows up to " + std::to_string(last) +
-                    "; start the newer program that wrote it");
+    return fail(ErrorCode::refused, database.path().string() + " has schema version " +
+                                        std::to_string(version) + ", this program knows up to " +
+                                        std::to_string(last) +
+                                        "; start the newer program that wrote it");
   }
   for (const Migration& step : migrations) {
     if (step.version <= version) continue;
@@ -23,8 +23,8 @@ Result<int> migrate(Database& database, std::span<const Migration> migrations) {
     auto now = database.integer("PRAGMA user_version");
     if (!now) return fail(std::move(now.error()));
     if (now->value_or(0) >= step.version) continue;
-    const std::string sql = std::string(step.sql) + ";PRAGMA user_version=" +
-                            std::to_string(step.version);
+    const std::string sql =
+        std::string(step.sql) + ";PRAGMA user_version=" + std::to_string(step.version);
     if (auto done = database.execute(sql); !done) {
       return fail(done.error().within(database.path().string() + ", schema step " +
                                       std::to_string(step.version)));

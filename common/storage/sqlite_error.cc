@@ -45,10 +45,10 @@ Meaning meaning_of(int code) {
 }  // namespace
 
 Error sqlite_error(sqlite3* db, int code) {
-  const int extended = (code & 0xFF) == code && db != nullptr &&
-                               (sqlite3_extended_errcode(db) & 0xFF) == code
-                           ? sqlite3_extended_errcode(db)
-                           : code;
+  const int extended =
+      (code & 0xFF) == code && db != nullptr && (sqlite3_extended_errcode(db) & 0xFF) == code
+          ? sqlite3_extended_errcode(db)
+          : code;
   const Meaning meaning = meaning_of(extended);
   std::string text = meaning.what;
   text += " (SQLite ";

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cmath>
+#include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -212,8 +212,7 @@ Result<json> BlackBox::events_after(std::string_view log, std::int64_t after, st
     last = impl_->status.last_seq;
   }
   if (!impl_->reader) {
-    auto opened =
-        EventReader::open(impl_->options.directory / "blackbox.db", impl_->options.vfs);
+    auto opened = EventReader::open(impl_->options.directory / "blackbox.db", impl_->options.vfs);
     if (!opened) return fail(std::move(opened.error()));
     impl_->reader.emplace(std::move(*opened));
   }

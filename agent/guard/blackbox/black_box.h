@@ -52,7 +52,7 @@ struct BlackBoxStatus {
   std::string log;     ///< 16 hexadecimal digits; empty until the first open succeeded.
   std::int64_t last_seq = 0;
   std::int64_t durable_seq = 0;
-  std::uint64_t events_lost = 0;   ///< Since the process started.
+  std::uint64_t events_lost = 0;  ///< Since the process started.
   std::uint64_t samples_lost = 0;
   std::size_t events_waiting = 0;  ///< In memory, not on the disk yet.
 };
@@ -61,7 +61,6 @@ struct BlackBoxLog {
   std::string log;
   std::int64_t last_seq = 0;
 };
-
 
 /// The guard's recorder. Producers push into their own queue and never wait; the thread `store`
 /// calls run_once(); the thread `control` reads. Its failure is a warning, never a block: with the
@@ -91,8 +90,8 @@ class BlackBox {
   void flush();
 
   /// Stored events of `log` (empty = the current one) with seq > `after`, oldest first, in the JSON
-  /// shape of the protocol, at most `limit` and about `bytes_max` of JSON text (always one, if there
-  /// is one). Each event's hash was checked. not_found: no such log. unavailable: the disk.
+  /// shape of the protocol, at most `limit` and about `bytes_max` of JSON text (always one, if
+  /// there is one). Each event's hash was checked. not_found: no such log. unavailable: the disk.
   /// corrupt: an event does not verify; `store` then puts the file aside.
   [[nodiscard]] Result<nlohmann::json> events_after(std::string_view log, std::int64_t after,
                                                     std::size_t limit,

@@ -160,7 +160,8 @@ Result<std::int64_t> EventStore::prune(std::int64_t seq, std::int64_t limit) {
   auto transaction = storage::Transaction::begin(database_);
   if (!transaction) return fail(std::move(transaction.error()));
   auto done = database_.run(
-      "UPDATE log SET before_seq = ?1, before_hash = (SELECT hash FROM event WHERE seq = ?1)", last);
+      "UPDATE log SET before_seq = ?1, before_hash = (SELECT hash FROM event WHERE seq = ?1)",
+      last);
   if (!done) return fail(std::move(done.error()));
   done = database_.run("DELETE FROM event WHERE seq <= ?", last);
   if (!done) return fail(std::move(done.error()));
@@ -186,7 +187,8 @@ Result<std::vector<EventReader::Row>> EventReader::after(std::int64_t after, std
       "SELECT hash FROM event WHERE seq = ?1 UNION ALL "
       "SELECT before_hash FROM log WHERE before_seq = ?1");
   if (!before) return fail(std::move(before.error()));
-  auto rows = database_.prepare("SELECT seq, hash, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?");
+  auto rows =
+      database_.prepare("SELECT seq, hash, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?");
   if (!rows) return fail(std::move(rows.error()));
   std::vector<Row> page;
   std::size_t bytes = 0;
@@ -202,7 +204,8 @@ Result<std::vector<EventReader::Row>> EventReader::after(std::int64_t after, std
     if (page.empty()) {
       auto found = before->bind(row.seq - 1).step();
       if (!found) return fail(std::move(found.error()));
-      // Event 1 follows the chain's beginning, which the log's row holds until something is dropped.
+      // Event 1 follows the chain's beginning, which the log's row holds until something is
+      // dropped.
       if (!*found || !to_digest(before->blob(0), head)) {
         return fail(ErrorCode::corrupt, "event " + std::to_string(row.seq) + " follows nothing");
       }

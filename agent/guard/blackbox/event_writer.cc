@@ -34,7 +34,8 @@ EventWriter::EventWriter(const BlackBoxOptions& options, const Clock& clock,
 void EventWriter::accept(const BlackBoxRecord& record, std::string evidence) {
   // What is in flight may be on the disk already: dropping it here would not undo that, and its
   // number must still match when the file is open again.
-  const auto begin = waiting_.begin() + static_cast<std::ptrdiff_t>(in_flight_ ? in_flight_->count : 0);
+  const auto begin =
+      waiting_.begin() + static_cast<std::ptrdiff_t>(in_flight_ ? in_flight_->count : 0);
   if (waiting_.size() >= options_.waiting_max && begin != waiting_.end()) {
     const auto least = std::min_element(begin, waiting_.end(), [](const auto& a, const auto& b) {
       return a.record.severity < b.record.severity;
@@ -108,7 +109,8 @@ bool EventWriter::settle_after_open() {
   } else if (found.seq == head_.seq && found.hash == head_.hash) {
     in_flight_.reset();
   } else {
-    // The disk lost what it had confirmed. The numbers may be known elsewhere: never use them again.
+    // The disk lost what it had confirmed. The numbers may be known elsewhere: never use them
+    // again.
     replace({ErrorCode::corrupt, "the disk lost events that it had confirmed: it ends at " +
                                      std::to_string(found.seq) + ", acknowledged were " +
                                      std::to_string(head_.seq)});
@@ -159,8 +161,8 @@ void EventWriter::replace(const Error& reason) {
   const std::string name = moved ? moved->filename().string() : "(gone)";
   const json data = {{"file", name}, {"log", log_}, {"undelivered", undelivered}};
   say(EventKind::store, Severity::alarm,
-      "the black box was damaged; it was put aside as " + name + " and a new log begins: " +
-          escape_untrusted(reason.message, 100),
+      "the black box was damaged; it was put aside as " + name +
+          " and a new log begins: " + escape_untrusted(reason.message, 100),
       data.dump());
   log_.clear();
   head_ = {};
@@ -255,8 +257,8 @@ void EventWriter::keep_house() {
     count_lost_events(static_cast<std::uint64_t>(
         std::max<std::int64_t>(0, last - std::max(first - 1, durable_wanted_))));
   } else if (kept > options_.events_keep + prune_max) {
-    (void)check(store_->prune(std::min(durable_wanted_, head_.seq - options_.events_keep),
-                              prune_max));
+    (void)check(
+        store_->prune(std::min(durable_wanted_, head_.seq - options_.events_keep), prune_max));
   }
 }
 

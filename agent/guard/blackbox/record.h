@@ -20,24 +20,24 @@ namespace firebreak::guard {
 
 /// What an event is about. to_string() gives the protocol's word.
 enum class EventKind : std::uint8_t {
-  trip,         ///< A verdict, press or request became a latch.
-  stop_pass,    ///< What one pass of the stop thread did, with its times.
-  state,        ///< A printer went from one state to another.
-  reset,        ///< A reset was accepted or refused.
-  release,      ///< A person released a printer from probation, or was refused.
-  press,        ///< A button or contact changed.
-  relay,        ///< A relay was commanded, or its feedback changed or did not.
-  link,         ///< A port came, went or was refused.
-  store,        ///< The black box itself: put aside, recovered, full.
-  guard,        ///< The process: start, stop, restart, a late thread.
-  identity,     ///< A printer said who it is.
-  config,       ///< A configuration was loaded or refused.
-  command,      ///< A request of a person or the coordinator.
-  loss,         ///< Events or samples were lost; says how many.
-  warning,      ///< A detector or check warns, nothing was stopped.
-  commission,   ///< A step of commissioning.
-  alarm,        ///< The local alarm output was switched or silenced.
-  network,      ///< The uplink's own events.
+  trip,        ///< A verdict, press or request became a latch.
+  stop_pass,   ///< What one pass of the stop thread did, with its times.
+  state,       ///< A printer went from one state to another.
+  reset,       ///< A reset was accepted or refused.
+  release,     ///< A person released a printer from probation, or was refused.
+  press,       ///< A button or contact changed.
+  relay,       ///< A relay was commanded, or its feedback changed or did not.
+  link,        ///< A port came, went or was refused.
+  store,       ///< The black box itself: put aside, recovered, full.
+  guard,       ///< The process: start, stop, restart, a late thread.
+  identity,    ///< A printer said who it is.
+  config,      ///< A configuration was loaded or refused.
+  command,     ///< A request of a person or the coordinator.
+  loss,        ///< Events or samples were lost; says how many.
+  warning,     ///< A detector or check warns, nothing was stopped.
+  commission,  ///< A step of commissioning.
+  alarm,       ///< The local alarm output was switched or silenced.
+  network,     ///< The uplink's own events.
   count
 };
 
@@ -69,7 +69,7 @@ struct BlackBoxRecord {
   std::uint8_t number_count = 0;
   std::uint8_t real_mask = 0;  ///< Bit i: numbers[i] is a real.
   std::int64_t mono_ns = 0;
-  std::int64_t wall_ms = 0;  ///< Since 1970, as the clock said; for people.
+  std::int64_t wall_ms = 0;                     ///< Since 1970, as the clock said; for people.
   std::array<const char*, numbers_max> keys{};  ///< Literals: they must live for ever.
   std::array<Value, numbers_max> numbers{};
   std::array<char, text_bytes> text{};
@@ -92,8 +92,8 @@ struct BlackBoxRecord {
   }
   /// Adds `key`: value to the event's data; ignored when all places are taken.
   template <class T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
-  BlackBoxRecord& add(const char* key, T value) noexcept {
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T> BlackBoxRecord& add(const char* key,
+                                                                            T value) noexcept {
     if (number_count >= numbers_max) return *this;
     keys[number_count] = key;
     if constexpr (std::is_floating_point_v<T>) {

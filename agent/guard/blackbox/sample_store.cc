@@ -43,8 +43,7 @@ static_assert(std::endian::native == std::endian::little, "blocks are little-end
 
 std::int16_t scaled(float value, float factor) {
   if (!std::isfinite(value)) return unknown;
-  return static_cast<std::int16_t>(
-      std::clamp(std::lround(value * factor), -32767L, 32767L));
+  return static_cast<std::int16_t>(std::clamp(std::lround(value * factor), -32767L, 32767L));
 }
 
 float unscaled(std::int16_t value, float factor) {
@@ -115,9 +114,8 @@ Result<std::int64_t> SampleStore::series_of(const Block& block) {
   auto done = database_.run("INSERT OR IGNORE INTO series (boot, printer, heater) VALUES (?, ?, ?)",
                             boot_id_, block.printer, block.heater);
   if (!done) return fail(std::move(done.error()));
-  auto id = database_.integer(
-      "SELECT id FROM series WHERE boot = ? AND printer = ? AND heater = ?", boot_id_,
-      block.printer, block.heater);
+  auto id = database_.integer("SELECT id FROM series WHERE boot = ? AND printer = ? AND heater = ?",
+                              boot_id_, block.printer, block.heater);
   if (!id) return fail(std::move(id.error()));
   return id->value_or(0);
 }

@@ -17,10 +17,7 @@ std::int64_t samples_kept(const BlackBoxOptions& options) {
 }  // namespace
 
 SampleWriter::SampleWriter(const BlackBoxOptions& options, const Clock& clock, EventWriter& events)
-    : options_(options),
-      clock_(clock),
-      events_(events),
-      path_(options.directory / "samples.db") {}
+    : options_(options), clock_(clock), events_(events), path_(options.directory / "samples.db") {}
 
 bool SampleWriter::open() {
   auto opened = SampleStore::open(path_, options_.vfs, options_.boot_id, samples_kept(options_));
@@ -61,8 +58,8 @@ void SampleWriter::failed(const Error& error) {
   if (damaged) {
     if (auto moved = put_aside(path_); moved) {
       events_.say(EventKind::store, Severity::warning,
-                  "the ring of samples was damaged and put aside as " +
-                      moved->filename().string() + "; a new one begins");
+                  "the ring of samples was damaged and put aside as " + moved->filename().string() +
+                      "; a new one begins");
     }
   }
   retry_.failed(clock_.now());

@@ -121,7 +121,8 @@ std::set<int> verify(BlackBox& box, const Ledger& ledger) {
 }
 
 // Lives until the power goes or `seconds` are over.
-void live(CrashDisk& disk, ManualClock& clock, Ledger& ledger, int seconds, std::mt19937_64& random) {
+void live(CrashDisk& disk, ManualClock& clock, Ledger& ledger, int seconds,
+          std::mt19937_64& random) {
   Life life(disk, clock, ledger);
   for (int i = 0; i < seconds && disk.powered(); ++i) {
     const bool trip = random() % 8 == 0;

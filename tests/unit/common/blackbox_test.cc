@@ -1,175 +1,18 @@
-#include "agent/guard/blackbox/black_box.h"
-
-#include <gtest/gtest.h>
-#include <stdlib.h>
-
+// What the black box stores, gives out and keeps.
+#include <atomic>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <thread>
 
 #include "agent/guard/blackbox/sample_store.h"
 #include "common/base/escape.h"
 #include "common/chain/event_chain.h"
-#include "common/storage/database.h"
+#include "tests/unit/common/blackbox_fixture.h"
 #include "tests/unit/common/crash_disk.h"
 
 namespace firebreak::guard {
 namespace {
 
-namespace fs = std::filesystem;
-using nlohmann::json;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using testing::CrashDisk;
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
-// ---- the ring ----
-
-TEST(SpscQueue, GivesBackInOrderAndCountsWhatDidNotFit) {
-  SpscQueue<int> queue(3);
-  EXPECT_EQ(queue.capacity(), 4U);
-  for (int i = 0; i < 4; ++i) EXPECT_TRUE(queue.push(i));
-  EXPECT_FALSE(queue.push(4));
-  EXPECT_FALSE(queue.push(5));
-  int value = -1;
-  for (int i = 0; i < 4; ++i) {
-    ASSERT_TRUE(queue.pop(value));
-    EXPECT_EQ(value, i);
-  }
-  EXPECT_FALSE(queue.pop(value));
-  EXPECT_EQ(queue.take_dropped(), 2U);
-  EXPECT_EQ(queue.take_dropped(), 0U);
-}
-
-TEST(SpscQueue, LosesNothingUncountedBetweenTwoThreads) {
-  SpscQueue<std::uint64_t> queue(64);
-  constexpr std::uint64_t count = 100'000;
-  std::thread producer([&] {
-    for (std::uint64_t i = 1; i <= count; ++i) queue.push(i);
-    while (!queue.push(0)) std::this_thread::yield();
-  });
-  std::uint64_t taken = 0;
-  std::uint64_t last = 0;
-  bool ordered = true;
-  for (std::uint64_t value = 1; value != 0;) {
-    if (!queue.pop(value)) {
-      value = 1;
-      continue;
-    }
-    if (value == 0) break;
-    ordered = ordered && value > last;
-    last = value;
-    ++taken;
-  }
-  producer.join();
-  EXPECT_TRUE(ordered);
-  EXPECT_GE(taken + queue.take_dropped(), count);
-}
-
-TEST(BlackBoxRecord, CutsWhatIsTooLongAndNeverGrows) {
-  BlackBoxRecord record;
-  record.set_text(std::string(1000, 'x'));
-  EXPECT_EQ(record.text_size, BlackBoxRecord::text_bytes);
-  record.format_text("{}", std::string(1000, 'y'));
-  EXPECT_EQ(record.text_size, BlackBoxRecord::text_bytes);
-  for (int i = 0; i < 20; ++i) record.add("key", i);
-  EXPECT_EQ(record.number_count, BlackBoxRecord::numbers_max);
-}
-
-TEST(BlackBoxRecord, HasAWordForEveryKind) {
-  std::set<std::string_view> words;
-  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(EventKind::count); ++i) {
-    words.insert(to_string(static_cast<EventKind>(i)));
-  }
-  EXPECT_EQ(words.size(), static_cast<std::size_t>(EventKind::count));
-  EXPECT_TRUE(words.contains("trip"));
-  EXPECT_TRUE(words.contains("network"));
-}
-
-// ---- the box on real files ----
-
-class BlackBoxTest : public ::testing::Test {
- protected:
-  BlackBoxTest() {
-    std::string name = ::testing::TempDir() + "blackbox-XXXXXX";
-    folder_ = mkdtemp(name.data());
-    options_.directory = folder_;
-    options_.boot_id = std::string(32, 'b');
-    options_.printers = {{"p1", {"hotend", "bed"}}, {"p2", {"hotend"}}};
-    start();
-  }
-  ~BlackBoxTest() override {
-    box_.reset();
-    fs::remove_all(folder_);
-  }
-
-  void start() {
-    box_.reset();
-    box_ = std::make_unique<BlackBox>(options_, clock_);
-    queue_ = &box_->event_queue(64);
-    samples_ = &box_->sample_queue(256);
-  }
-
-  BlackBoxRecord record(EventKind kind = EventKind::state, Severity severity = Severity::info) {
-    BlackBoxRecord record = make_record(clock_, kind, severity, 0);
-    return record.set_text("something happened");
-  }
-  void push(int count) {
-    for (int i = 0; i < count; ++i) ASSERT_TRUE(queue_->push(record()));
-  }
-  void run(milliseconds after = milliseconds{100}) {
-    clock_.advance(after);
-    box_->run_once();
-  }
-  void sample(std::uint16_t printer, std::uint16_t heater, float celsius) {
-    Sample s;
-    s.mono_ns = clock_.now().time_since_epoch().count();
-    s.wall_ms = clock_.wall().time_since_epoch().count();
-    s.printer = printer;
-    s.heater = heater;
-    s.celsius = celsius;
-    s.target_celsius = 210;
-    s.duty = 0.5F;
-    ASSERT_TRUE(samples_->push(s));
-  }
-  json events(std::int64_t after = 0) {
-    auto page = box_->events_after({}, after, 500, 1 << 20);
-    EXPECT_TRUE(page) << page.error().message;
-    return page ? *page : json::array();
-  }
-  json last_of(std::string_view kind) {
-    json found;
-    for (const json& event : events()) {
-      if (event["kind"] == kind) found = event;
-    }
-    return found;
-  }
-  std::vector<std::string> corrupt_files() {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_)) {
-      const std::string name = entry.path().filename();
-      if (contains(name, ".corrupt-") && name.ends_with(".db")) names.push_back(name);
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-  void junk(const char* name) {
-    std::ofstream(folder_ / name, std::ios::trunc) << std::string(20'000, 'j');
-  }
-
-  fs::path folder_;
-  ManualClock clock_;
-  BlackBoxOptions options_;
-  std::unique_ptr<BlackBox> box_;
-  EventQueue* queue_ = nullptr;
-  SampleQueue* samples_ = nullptr;
-};
 
 TEST_F(BlackBoxTest, StoresEventsInTheShapeOfTheProtocol) {
   BlackBoxRecord r = make_record(clock_, EventKind::relay, Severity::alarm, 1);
@@ -190,8 +33,9 @@ TEST_F(BlackBoxTest, StoresEventsInTheShapeOfTheProtocol) {
   EXPECT_EQ(e["severity"], "alarm");
   EXPECT_EQ(e["printer"], "p2");
   EXPECT_EQ(e["text"], "relay r1 did not open");
-  EXPECT_EQ(e["data"], json({{"relay", "r1"}, {"covers", {"p2/hotend"}}, {"feedback_ms", 200},
-                             {"volts", 23.5}}));
+  EXPECT_EQ(
+      e["data"],
+      json({{"relay", "r1"}, {"covers", {"p2/hotend"}}, {"feedback_ms", 200}, {"volts", 23.5}}));
   chain::EventVerifier verifier;
   EXPECT_TRUE(verifier.take(e));
 }
@@ -347,134 +191,6 @@ TEST_F(BlackBoxTest, TheRingOfSamplesIsBounded) {
   EXPECT_GE(kept->size(), hour_of_three_heaters - 120);
 }
 
-// ---- damage ----
-
-TEST_F(BlackBoxTest, JunkIsPutAsideNamedAndReplaced) {
-  push(3);
-  run();
-  const std::string log = box_->status().log;
-  box_.reset();
-  junk("blackbox.db");
-  junk("samples.db");
-  start();
-  push(1);
-  run();
-  EXPECT_TRUE(box_->status().ok) << box_->status().detail;
-  EXPECT_NE(box_->status().log, log);
-  const json said = last_of("store");
-  ASSERT_FALSE(said.is_null());
-  EXPECT_EQ(said["severity"], "alarm");
-  EXPECT_EQ(said["data"]["file"], "blackbox.corrupt-1.db");
-  EXPECT_TRUE(contains(said["text"], "blackbox.corrupt-1.db"));
-  EXPECT_EQ(events()[0]["seq"], 1);
-  EXPECT_EQ(last_of("state")["text"], "something happened") << "nothing that waited is lost";
-  sample(0, 0, 20);
-  run(seconds{61});
-  run(seconds{61});
-  run(seconds{61});
-  EXPECT_TRUE(fs::exists(folder_ / "samples.corrupt-1.db"));
-  EXPECT_TRUE(box_->status().ok) << box_->status().detail;
-}
-
-TEST_F(BlackBoxTest, KeepsOnlyThreeDamagedFiles) {
-  for (int i = 0; i < 5; ++i) {
-    box_.reset();
-    junk("blackbox.db");
-    start();
-    run();
-    ASSERT_TRUE(box_->status().ok);
-  }
-  EXPECT_EQ(corrupt_files(), (std::vector<std::string>{"blackbox.corrupt-3.db", "blackbox.corrupt-4.db",
-                                                        "blackbox.corrupt-5.db"}));
-}
-
-TEST_F(BlackBoxTest, AnEventThatWasEditedIsFoundAtTheStart) {
-  push(10);
-  run();
-  box_.reset();
-  {
-    auto db = storage::Database::open(folder_ / "blackbox.db");
-    ASSERT_TRUE(db);
-    ASSERT_TRUE(db->run("UPDATE event SET body = (SELECT body FROM event WHERE seq = 4) WHERE seq = 5"));
-  }
-  start();
-  run();
-  EXPECT_EQ(corrupt_files().size(), 1U);
-  EXPECT_TRUE(contains(last_of("store")["text"], "damaged"));
-}
-
-TEST_F(BlackBoxTest, AMissingEventIsFoundAtTheStart) {
-  push(10);
-  run();
-  box_.reset();
-  {
-    auto db = storage::Database::open(folder_ / "blackbox.db");
-    ASSERT_TRUE(db->run("DELETE FROM event WHERE seq = 5"));
-  }
-  start();
-  run();
-  EXPECT_EQ(corrupt_files().size(), 1U);
-}
-
-TEST_F(BlackBoxTest, AnOldEventThatDecayedIsFoundWhenItIsReadAndNeverGivenOut) {
-  for (int i = 0; i < 40; ++i) {
-    push(60);
-    run();
-  }
-  ASSERT_EQ(box_->last_seq(), 2400);
-  const std::string log = box_->status().log;
-  box_.reset();
-  {
-    auto db = storage::Database::open(folder_ / "blackbox.db");
-    ASSERT_TRUE(db->run("UPDATE event SET body = x'a0' WHERE seq = 7"));
-  }
-  start();
-  run();
-  EXPECT_EQ(box_->status().log, log) << "older than what a start verifies";
-  auto page = box_->events_after({}, 0, 500, 1 << 20);
-  ASSERT_FALSE(page);
-  EXPECT_EQ(page.error().code, ErrorCode::corrupt);
-  run();
-  EXPECT_EQ(corrupt_files().size(), 1U);
-  EXPECT_NE(box_->status().log, log);
-  EXPECT_EQ(last_of("store")["data"]["undelivered"], 2400);
-}
-
-TEST_F(BlackBoxTest, ADatabaseReplacedByJunkWhileRunningDoesNotStopIt) {
-  push(3);
-  run();
-  junk("blackbox.db");
-  fs::remove(folder_ / "blackbox.db-wal");
-  for (int i = 0; i < 40; ++i) {
-    push(1);
-    run(seconds{31});
-    (void)box_->events_after({}, 0, 10);
-  }
-  EXPECT_TRUE(box_->status().ok) << box_->status().detail;
-}
-
-TEST_F(BlackBoxTest, AMissingFolderIsAWarningUntilItIsThere) {
-  box_.reset();
-  fs::remove_all(folder_);
-  options_.waiting_max = 20;
-  start();
-  for (int i = 0; i < 30; ++i) push(1);
-  ASSERT_TRUE(queue_->push(record(EventKind::trip, Severity::alarm)));
-  run();
-  for (int i = 0; i < 25; ++i) push(1);
-  run();
-  EXPECT_FALSE(box_->status().ok);
-  EXPECT_NE(box_->status().detail, "");
-  EXPECT_EQ(box_->status().events_waiting, 20U);
-  EXPECT_FALSE(box_->events_after({}, 0, 10));
-  fs::create_directory(folder_);
-  run(seconds{31});
-  EXPECT_TRUE(box_->status().ok) << box_->status().detail;
-  EXPECT_FALSE(last_of("trip").is_null()) << "the severe ones are kept longest";
-  EXPECT_GE(last_of("loss")["data"]["events"], 36);
-  EXPECT_TRUE(contains(last_of("store")["text"], "writes again"));
-}
-
 // ---- durability, pages, limits ----
 
 TEST_F(BlackBoxTest, TheCoordinatorsReceiptsLetOldEventsGo) {
@@ -575,8 +291,10 @@ TEST(BlackBoxWear, AQuietHourCostsOneSmallTransactionAMinute) {
   ManualClock clock;
   BlackBoxOptions options;
   options.boot_id = std::string(32, 'b');
-  options.printers = {{"p1", {"hotend", "bed"}}, {"p2", {"hotend", "bed"}},
-                      {"p3", {"hotend", "bed"}}, {"p4", {"hotend", "bed"}}};
+  options.printers = {{"p1", {"hotend", "bed"}},
+                      {"p2", {"hotend", "bed"}},
+                      {"p3", {"hotend", "bed"}},
+                      {"p4", {"hotend", "bed"}}};
   options.vfs = disk.vfs();
   BlackBox box(options, clock);
   SampleQueue& samples = box.sample_queue();

@@ -55,7 +55,13 @@ TEST(Hmac, GivesThePublishedValues) {
 }
 
 // The leaves, roots and proofs of certificate-transparency's merkletree tests.
-const char* const leaves_hex[] = {"", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+const char* const leaves_hex[] = {"",
+                                  "00",
+                                  "10",
+                                  "2021",
+                                  "3031",
+                                  "40414243",
+                                  "5051525354555657",
                                   "606162636465666768696a6b6c6d6e6f"};
 const char* const roots_hex[] = {
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -75,7 +81,8 @@ std::vector<Digest> leaves() {
 
 TEST(TreeHead, GivesTheRootsOfCertificateTransparency) {
   TreeHead head;
-  EXPECT_EQ(to_hex(head.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(to_hex(head.root()),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   std::size_t i = 0;
   for (const Digest& leaf : leaves()) {
     head.append(leaf);
@@ -157,9 +164,15 @@ TEST(Merkle, EveryPrefixOfSmallTreesIsConsistentAndAnEditedOneIsNot) {
 }
 
 json event_of(EventVerifier& chain, std::int64_t seq, const std::string& text) {
-  json event = {{"log", "0123456789abcdef"}, {"seq", seq},       {"boot", std::string(32, 'a')},
-                {"mono_ms", 1000 * seq},     {"wall", nullptr},  {"kind", "state"},
-                {"severity", "info"},        {"printer", "p1"},  {"text", text},
+  json event = {{"log", "0123456789abcdef"},
+                {"seq", seq},
+                {"boot", std::string(32, 'a')},
+                {"mono_ms", 1000 * seq},
+                {"wall", nullptr},
+                {"kind", "state"},
+                {"severity", "info"},
+                {"printer", "p1"},
+                {"text", text},
                 {"data", {{"celsius", 215.25}, {"n", 3}}}};
   const auto canonical = canonical_bytes(event);
   event["hash"] = to_hex(next_hash(chain.head(), *canonical));
@@ -168,17 +181,32 @@ json event_of(EventVerifier& chain, std::int64_t seq, const std::string& text) {
 
 // The bytes are frozen: stored logs of every version depend on them.
 TEST(CanonicalBytes, AreSortedShortestCbor) {
-  const auto out = canonical_bytes({{"seq", 1}, {"a", "x"}, {"data", {{"z", 1.5}, {"b", nullptr}}},
-                                    {"n", -7}, {"hash", "not part of it"}});
+  const auto out = canonical_bytes({{"seq", 1},
+                                    {"a", "x"},
+                                    {"data", {{"z", 1.5}, {"b", nullptr}}},
+                                    {"n", -7},
+                                    {"hash", "not part of it"}});
   ASSERT_TRUE(out);
-  EXPECT_EQ(to_hex(*out), "a4" "6161" "6178" "6464617461" "a2" "6162f6" "617afa3fc00000"
-                          "616e26" "6373657101")
+  EXPECT_EQ(to_hex(*out),
+            "a4"
+            "6161"
+            "6178"
+            "6464617461"
+            "a2"
+            "6162f6"
+            "617afa3fc00000"
+            "616e26"
+            "6373657101")
       << "if this is meant, every log that exists becomes unverifiable";
 }
 
 TEST(CanonicalBytes, StayTheSameThroughJsonTextAndCbor) {
-  const json event = {{"seq", 18446744073709551615ULL}, {"least", INT64_MIN}, {"real", 0.1},
-                      {"single", 60.0},  {"tiny", 5e-324}, {"text", "µ \u2028 \"quoted\""},
+  const json event = {{"seq", 18446744073709551615ULL},
+                      {"least", INT64_MIN},
+                      {"real", 0.1},
+                      {"single", 60.0},
+                      {"tiny", 5e-324},
+                      {"text", "µ \u2028 \"quoted\""},
                       {"list", {1, 2.5, true, nullptr}}};
   const auto direct = canonical_bytes(event);
   ASSERT_TRUE(direct);

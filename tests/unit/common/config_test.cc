@@ -63,7 +63,8 @@ printers:
   - { name: p1, baud: 250000 }
   - name: 'no'
     limits: { hotend: 275, bed: 1.1e+2 }
-)", "guard.yaml", schema);
+)",
+                                   "guard.yaml", schema);
   ASSERT_TRUE(document) << document.error().message;
   const auto& value = document->value();
   EXPECT_EQ(value["agent"], "garage");
@@ -77,9 +78,9 @@ printers:
 }
 
 TEST(Config, KnowsTheLineOfEveryValue) {
-  const auto document = parse_yaml(
-      "agent: a\nprinters:\n  - name: p1\n    limits:\n      hotend: 5\n  - name: p2\n",
-      "guard.yaml", schema);
+  const auto document =
+      parse_yaml("agent: a\nprinters:\n  - name: p1\n    limits:\n      hotend: 5\n  - name: p2\n",
+                 "guard.yaml", schema);
   ASSERT_TRUE(document);
   EXPECT_EQ(document->line_of("/agent"), 1);
   EXPECT_EQ(document->line_of("/printers"), 2);
@@ -110,19 +111,25 @@ TEST_P(ConfigRefuses, WithFileLineAndWhatIsAllowed) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ConfigRefuses,
     ::testing::Values(
-        Refused{"UnknownKey", "agent: a\nhold_s: 1\n", 2, "did you mean hold_ms? It is in milliseconds."},
+        Refused{"UnknownKey", "agent: a\nhold_s: 1\n", 2,
+                "did you mean hold_ms? It is in milliseconds."},
         Refused{"UnknownKeyListsAllowed", "agent: a\nxyzzy: 1\n", 2, "Allowed here: agent, alarm"},
         Refused{"MisspeltNestedKey", "agent: a\nprinters:\n  - nme: x\n", 3, "did you mean name?"},
         Refused{"DoubledKey", "agent: a\nalarm: true\nagent: b\n", 3, "already on line 1"},
-        Refused{"DoubledNestedKey", "agent: a\nprinters:\n  - name: x\n    name: y\n", 4, "doubled"},
+        Refused{"DoubledNestedKey", "agent: a\nprinters:\n  - name: x\n    name: y\n", 4,
+                "doubled"},
         Refused{"MissingKey", "alarm: true\n", 1, "the key agent is missing (Name of this host"},
-        Refused{"Unit", "agent: a\nhold_ms: 2s\n", 2, "must be a whole number (milliseconds), is \"2s\""},
+        Refused{"Unit", "agent: a\nhold_ms: 2s\n", 2,
+                "must be a whole number (milliseconds), is \"2s\""},
         Refused{"UnitQuoted", "agent: a\nhold_ms: \"1500\"\n", 2, "write the number alone"},
-        Refused{"RangeLow", "agent: a\nhold_ms: 2\n", 2, "at least 1000 and at most 2000 milliseconds, is 2"},
+        Refused{"RangeLow", "agent: a\nhold_ms: 2\n", 2,
+                "at least 1000 and at most 2000 milliseconds, is 2"},
         Refused{"RangeHigh", "agent: a\nhold_ms: 2001\n", 2, "at most 2000"},
-        Refused{"RangeExclusive", "agent: a\nlimit_celsius: 0\n", 2, "more than 0 and at most 500 degrees Celsius"},
+        Refused{"RangeExclusive", "agent: a\nlimit_celsius: 0\n", 2,
+                "more than 0 and at most 500 degrees Celsius"},
         Refused{"NotWhole", "agent: a\nhold_ms: 1500.5\n", 2, "a whole number"},
-        Refused{"TooLargeNumber", "agent: a\nhold_ms: 123456789012345678901234567890\n", 2, "too large a number"},
+        Refused{"TooLargeNumber", "agent: a\nhold_ms: 123456789012345678901234567890\n", 2,
+                "too large a number"},
         Refused{"InfiniteNumber", "agent: a\nlimit_celsius: 1e999\n", 2, "too large a number"},
         Refused{"NumberForText", "agent: 12\n", 1, "must be text, is 12; put it in quotes"},
         Refused{"ExponentForText", "agent: a\nnote: 1e3\n", 2, "put it in quotes"},
@@ -131,17 +138,22 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"ScalarForList", "agent: a\nprinters: p1\n", 2, "must be a list"},
         Refused{"ScalarForMap", "agent: a\nprinters:\n  - p1\n", 3, "must be a map of keys"},
         Refused{"ListForFile", "- a\n", 1, "must be a map of keys"},
-        Refused{"Choice", "agent: a\nkind: hartbeat\n", 2, "must be plain, heartbeat or none, is \"hartbeat\"; did you mean heartbeat?"},
-        Refused{"NumberChoice", "agent: a\nprinters:\n  - {name: x, baud: 9600}\n", 3, "must be 115200 or 250000, is 9600"},
+        Refused{"Choice", "agent: a\nkind: hartbeat\n", 2,
+                "must be plain, heartbeat or none, is \"hartbeat\"; did you mean heartbeat?"},
+        Refused{"NumberChoice", "agent: a\nprinters:\n  - {name: x, baud: 9600}\n", 3,
+                "must be 115200 or 250000, is 9600"},
         Refused{"Pattern", "agent: Garage\n", 1, "does not have the form"},
         Refused{"PatternNewline", "agent: \"a\\n\"\n", 1, "does not have the form"},
         Refused{"TooLong", "agent: a\nnote: 123456789012345678901x\n", 2, "at most 20 characters"},
         Refused{"TooFewItems", "agent: a\nprinters: []\n", 2, "at least 1 items"},
-        Refused{"TooManyItems", "agent: a\nprinters: [{name: a},{name: b},{name: c},{name: d}]\n", 2, "at most 3 items"},
+        Refused{"TooManyItems", "agent: a\nprinters: [{name: a},{name: b},{name: c},{name: d}]\n",
+                2, "at most 3 items"},
         Refused{"ItemTwice", "agent: a\nprinters:\n  - name: x\n  - name: x\n", 4, "twice"},
-        Refused{"AlternativeByKind", "agent: a\nrelays:\n  - {kind: heartbeat, line: x}\n", 3, "the key pulse_line is missing"},
+        Refused{"AlternativeByKind", "agent: a\nrelays:\n  - {kind: heartbeat, line: x}\n", 3,
+                "the key pulse_line is missing"},
         Refused{"AlternativeByType", "agent: a\nzone: [1]\n", 2, "zone[0]: must be text"},
-        Refused{"MapOfNumbers", "agent: a\nprinters:\n  - name: x\n    limits: {bed: hot}\n", 4, "limits.bed: must be a number"},
+        Refused{"MapOfNumbers", "agent: a\nprinters:\n  - name: x\n    limits: {bed: hot}\n", 4,
+                "limits.bed: must be a number"},
         Refused{"Octal", "agent: a\nhold_ms: 010\n", 2, "octal"},
         Refused{"OctalZeros", "agent: a\nhold_ms: 007\n", 2, "octal"},
         Refused{"LeadingZeroText", "agent: a\nnote: 0123\n", 2, "octal"},
@@ -162,8 +174,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"Off", "agent: a\nalarm: OFF\n", 2, "write true or false"},
         Refused{"Y", "agent: y\n", 1, "put it in quotes"},
         Refused{"CapitalTrue", "agent: a\nalarm: True\n", 2, "write true or false"},
-        Refused{"Tilde", "agent: ~\n", 1, "empty"},
-        Refused{"Null", "agent: null\n", 1, "empty"},
+        Refused{"Tilde", "agent: ~\n", 1, "empty"}, Refused{"Null", "agent: null\n", 1, "empty"},
         Refused{"CapitalNull", "agent: a\nnote: nULL\n", 2, "special meaning"},
         Refused{"Empty", "agent:\n", 1, "the value is empty"},
         Refused{"EmptyItem", "agent: a\nprinters:\n  -\n", 3, "empty"},

@@ -93,8 +93,8 @@ void CrashDisk::apply_torn(const Change& change, std::vector<std::uint8_t>& byte
   std::uint64_t at = change.at;
   std::size_t from = 0;
   while (from < change.bytes.size()) {
-    const std::size_t n = std::min<std::size_t>(sector_bytes - at % sector_bytes,
-                                                change.bytes.size() - from);
+    const std::size_t n =
+        std::min<std::size_t>(sector_bytes - at % sector_bytes, change.bytes.size() - from);
     if (chance(50)) {
       const std::size_t kept = chance(10) ? random_() % n + 1 : n;
       const auto* data = change.bytes.data() + from;
@@ -117,8 +117,8 @@ void CrashDisk::survive(File& file, Survival survival) {
     }
   }
   if (file.exists != file.durable_exists) {
-    const bool kept = survival == Survival::everything ||
-                      (survival != Survival::nothing && chance(50));
+    const bool kept =
+        survival == Survival::everything || (survival != Survival::nothing && chance(50));
     if (kept) file.durable_exists = file.exists;
   }
   file.exists = file.durable_exists;

@@ -47,7 +47,7 @@ class CrashDisk {
   enum class Op { any, open, read, write, sync, truncate, remove };
   struct Fault {
     Op op = Op::any;
-    std::uint64_t at = 1;  ///< From the at-th such operation from now …
+    std::uint64_t at = 1;     ///< From the at-th such operation from now …
     std::uint64_t count = 1;  ///< … this many fail.
     int error = 5;            ///< EIO; ENOSPC (28) for a full disk.
   };

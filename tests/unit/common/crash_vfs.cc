@@ -44,7 +44,9 @@ struct CrashVfs {
   };
 
   static Handle& of(sqlite3_file* file) { return *reinterpret_cast<Handle*>(file); }
-  static bool dead(const Handle& h) { return !h.disk->powered_ || h.generation != h.disk->generation_; }
+  static bool dead(const Handle& h) {
+    return !h.disk->powered_ || h.generation != h.disk->generation_;
+  }
 
   static int full_or(int error, int code) { return error == ENOSPC ? SQLITE_FULL : code; }
 
@@ -68,9 +70,9 @@ struct CrashVfs {
     const std::lock_guard lock(h.disk->mutex_);
     if (dead(h)) return SQLITE_IOERR_READ;
     std::size_t got = 0;
-    const int error = h.disk->read(*h.name, static_cast<std::uint64_t>(at),
-                                   {static_cast<std::uint8_t*>(out), static_cast<std::size_t>(n)},
-                                   &got);
+    const int error =
+        h.disk->read(*h.name, static_cast<std::uint64_t>(at),
+                     {static_cast<std::uint8_t*>(out), static_cast<std::size_t>(n)}, &got);
     if (error != 0) return SQLITE_IOERR_READ;
     return got == static_cast<std::size_t>(n) ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
   }
@@ -79,9 +81,9 @@ struct CrashVfs {
     Handle& h = of(file);
     const std::lock_guard lock(h.disk->mutex_);
     if (dead(h)) return SQLITE_IOERR_WRITE;
-    const int error = h.disk->write(
-        *h.name, static_cast<std::uint64_t>(at),
-        {static_cast<const std::uint8_t*>(data), static_cast<std::size_t>(n)});
+    const int error =
+        h.disk->write(*h.name, static_cast<std::uint64_t>(at),
+                      {static_cast<const std::uint8_t*>(data), static_cast<std::size_t>(n)});
     return error == 0 ? SQLITE_OK : full_or(error, SQLITE_IOERR_WRITE);
   }
 
@@ -180,8 +182,7 @@ struct CrashVfs {
     if (static_cast<std::size_t>(region) >= regions.size()) {
       if (extend == 0) return SQLITE_OK;
       while (regions.size() <= static_cast<std::size_t>(region)) {
-        regions.push_back(
-            std::make_unique<std::array<std::uint64_t, shm_region_bytes / 8>>());
+        regions.push_back(std::make_unique<std::array<std::uint64_t, shm_region_bytes / 8>>());
       }
     }
     *out = regions[static_cast<std::size_t>(region)]->data();
@@ -250,10 +251,25 @@ struct CrashVfs {
   static Disk& disk_of(sqlite3_vfs* vfs) { return *static_cast<Disk*>(vfs->pAppData); }
 
   static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
-    static const sqlite3_io_methods methods = {
-        2,        close,  read,         write,           truncate,    sync,
-        file_size, lock,   unlock,       check_reserved,  file_control, sector_size,
-        characteristics, shm_map, shm_lock, shm_barrier, shm_unmap, nullptr, nullptr};
+    static const sqlite3_io_methods methods = {2,
+                                               close,
+                                               read,
+                                               write,
+                                               truncate,
+                                               sync,
+                                               file_size,
+                                               lock,
+                                               unlock,
+                                               check_reserved,
+                                               file_control,
+                                               sector_size,
+                                               characteristics,
+                                               shm_map,
+                                               shm_lock,
+                                               shm_barrier,
+                                               shm_unmap,
+                                               nullptr,
+                                               nullptr};
     Disk& disk = disk_of(vfs);
     file->pMethods = nullptr;
     const std::lock_guard guard(disk.mutex_);

@@ -1,10 +1,11 @@
+#include "common/base/escape.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
 #include <random>
 #include <string>
 
-#include "common/base/escape.h"
 #include "common/base/hex.h"
 #include "common/log/log.h"
 
@@ -47,8 +48,8 @@ TEST(EscapeUntrusted, OfAnyBytesIsShortValidAndFreeOfControls) {
     const std::size_t max = random() % 50;
     const std::string out = escape_untrusted(text, max);
     ASSERT_LE(out.size(), max);
-    ASSERT_TRUE(is_utf8(out)) << to_hex({reinterpret_cast<const std::uint8_t*>(text.data()),
-                                         text.size()});
+    ASSERT_TRUE(is_utf8(out)) << to_hex(
+        {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     for (const char c : out) ASSERT_GE(static_cast<unsigned char>(c), 0x20);
     std::array<char, 64> buffer{};
     const std::size_t n = escape_untrusted_into(text, std::span(buffer).first(max));

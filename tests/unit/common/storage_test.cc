@@ -12,8 +12,8 @@
 namespace firebreak::storage {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::CrashDisk;
+using ::testing::HasSubstr;
 
 class StorageTest : public ::testing::Test {
  protected:
@@ -42,8 +42,8 @@ TEST_F(StorageTest, BindsAndReadsEveryType) {
   Database db = open();
   ASSERT_TRUE(db.execute("CREATE TABLE t (i INT, r REAL, s TEXT, b BLOB, n ANY, o INT) STRICT"));
   const std::vector<std::uint8_t> blob{0, 1, 255};
-  ASSERT_TRUE(db.run("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", INT64_MIN, 2.5, "a\0b",
-                     blob, nullptr, std::optional<int>(7)));
+  ASSERT_TRUE(db.run("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", INT64_MIN, 2.5, "a\0b", blob,
+                     nullptr, std::optional<int>(7)));
   auto row = db.prepare("SELECT * FROM t");
   ASSERT_TRUE(row);
   ASSERT_TRUE(row->step().value());
