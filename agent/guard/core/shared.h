@@ -52,6 +52,9 @@ class Seqlock {
  public:
   static constexpr int max_tries = 64;
 
+  /// Starts with a default T: what nobody has written yet is unknown, not zero.
+  Seqlock() noexcept { copy_in(T{}); }
+
   /// Only the one writing thread may call this.
   void store(const T& value) noexcept {
     const auto sequence = sequence_.load(std::memory_order_relaxed);
