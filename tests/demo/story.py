@@ -50,8 +50,9 @@ class Story:
                       "and its times are those of a busy desktop.")
         steps = [("Coordinator, simulators and guards start", self.start),
                  ("Both agents enrol with one-time tokens", self.enrol),
+                 ("Unknown means hot: every printer is stopped until a person resets it", self.look),
                  ("The printers are found and identified", self.identify),
-                 ("A person resets each printer; after a clean minute all six are armed", self.arm),
+                 ("A clean minute passes; a person releases them: armed, cold", self.arm),
                  (f"A host streams a sliced cube to {VICTIM} through the guard", self.stream),
                  (f"The switch of {VICTIM}'s hotend welds on", self.weld),
                  ("The coordinator shows it, with the evidence", self.show),
@@ -103,14 +104,21 @@ class Story:
                               f"{printer['identity']['uuid'][-6:]}, {hot:.0f} °C, "
                               f"{'independent stop' if printer['independent_stop'] else 'no relay'}")
 
+    def look(self, step):
+        for name, host in self.farm.hosts.items():
+            states = {state for printer, state in host.ask.states().items()
+                      if printer != self.real}
+            step.check(states == {"tripped"}, f"{name} did not start stopped: {states}")
+            host.begin_arming()
+        step.measured("after its first start", "all tripped, relays open, stop bytes sent")
+        step.measured("a person", "looks at each, presses its board's reset, types the latch number")
+
     def arm(self, step):
-        before = {name: set(host.ask.states().values()) for name, host in self.farm.hosts.items()}
-        step.check(all("armed" not in states for states in before.values()),
-                   f"a guard that has just started must not be armed: {before}")
         began = time.monotonic()
-        self.farm.arm()
-        step.measured("reset, power back, 60 s watched, released",
-                      f"{time.monotonic() - began:.0f} s for all")
+        for host in self.farm.hosts.values():
+            host.finish_arming()
+        step.measured("power back, watched without heat", f"{time.monotonic() - began:.0f} s more, "
+                                                          "all side by side")
 
     def stream(self, step):
         pty = self.garage.pty(VICTIM)

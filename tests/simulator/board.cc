@@ -30,8 +30,7 @@ bool Board::is_sensor(const std::string& line) const {
 bool Board::is_input(const std::string& line) const {
   const auto feeds_back = [&](const RelayConfig& relay) { return relay.feedback_line == line; };
   const auto is_button = [&](const ButtonConfig& button) { return button.line == line; };
-  return is_sensor(line) ||
-         std::any_of(config_.relays.begin(), config_.relays.end(), feeds_back) ||
+  return is_sensor(line) || std::any_of(config_.relays.begin(), config_.relays.end(), feeds_back) ||
          std::any_of(config_.buttons.begin(), config_.buttons.end(), is_button);
 }
 
@@ -74,8 +73,8 @@ bool Board::contact_goal(const Relay& relay) const {
 
 void Board::update_relay(Relay& relay, Nanos now) {
   const bool coil = coil_wanted(relay, now);
-  const bool timed_out = relay.config.kind == RelayKind::heartbeat && relay.last_pulse &&
-                         !coil && relay.coil && now >= *relay.last_pulse + relay.config.hold;
+  const bool timed_out = relay.config.kind == RelayKind::heartbeat && relay.last_pulse && !coil &&
+                         relay.coil && now >= *relay.last_pulse + relay.config.hold;
   const Nanos since = timed_out ? *relay.last_pulse + relay.config.hold : now;
   relay.coil = coil;
   const bool goal = contact_goal(relay);
@@ -156,9 +155,8 @@ bool Board::force_feedback(const std::string& name, std::optional<bool> level, N
 }
 
 Board::Relay* Board::find_relay(const std::string& name) {
-  const auto found = std::find_if(relays_.begin(), relays_.end(), [&](const Relay& relay) {
-    return relay.config.name == name;
-  });
+  const auto found = std::find_if(relays_.begin(), relays_.end(),
+                                  [&](const Relay& relay) { return relay.config.name == name; });
   return found == relays_.end() ? nullptr : &*found;
 }
 

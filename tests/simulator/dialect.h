@@ -60,8 +60,8 @@ struct HeaterBody {
   double loss_exponent;              // 1 is linear; convection is a little more
   double fan_loss_fraction;          // additional loss at full part fan
   double sensor_lag_seconds;
-  double noise_celsius;              // standard deviation of one reading
-  double quantum_celsius;            // step of the converter; 0: none
+  double noise_celsius;    // standard deviation of one reading
+  double quantum_celsius;  // step of the converter; 0: none
 };
 
 // A 40 W hotend and a 220 W bed of common size (ranges: shared thermal notes, section 5).

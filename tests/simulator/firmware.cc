@@ -31,17 +31,28 @@ Firmware::Firmware(const Dialect& dialect)
       bed_(bed_rules(true)) {}
 
 ControlRules Firmware::hotend_rules(bool protection) const {
-  return {true, protection && dialect_.thermal_protection,
+  return {true,
+          protection && dialect_.thermal_protection,
           protection && dialect_.hotend_sensor == SensorKind::thermistor,
-          dialect_.hotend_min_celsius, dialect_.hotend_max_celsius, 4, seconds(40), seconds(40)};
+          dialect_.hotend_min_celsius,
+          dialect_.hotend_max_celsius,
+          4,
+          seconds(40),
+          seconds(40)};
 }
 
 ControlRules Firmware::bed_rules(bool protection) const {
   // Without thermal protection the build has no limits for the bed either (recorded:
   // notp_maxtemp_bed_idle).
   const bool on = protection && dialect_.thermal_protection;
-  return {dialect_.bed_control == BedControl::pid, on, on, dialect_.bed_min_celsius,
-          dialect_.bed_max_celsius, 2, seconds(20), seconds(60)};
+  return {dialect_.bed_control == BedControl::pid,
+          on,
+          on,
+          dialect_.bed_min_celsius,
+          dialect_.bed_max_celsius,
+          2,
+          seconds(20),
+          seconds(60)};
 }
 
 void Firmware::set_protection(bool on) {
@@ -152,12 +163,17 @@ std::optional<Nanos> Firmware::next_event() const {
 void Firmware::on_emergency(Emergency found) {
   if (state_ != FirmwareState::running) return;
   switch (found) {
-    case Emergency::halt: halt_requested_ = halt_requested_ || !ignores_halt_; break;
-    case Emergency::break_wait: break_wait_ = true; break;
+    case Emergency::halt:
+      halt_requested_ = halt_requested_ || !ignores_halt_;
+      break;
+    case Emergency::break_wait:
+      break_wait_ = true;
+      break;
     case Emergency::quick_stop:
       if (!hung_) quick_stop();
       break;
-    case Emergency::none: break;
+    case Emergency::none:
+      break;
   }
 }
 
@@ -244,12 +260,18 @@ bool Firmware::finish_waiting() {
 
 bool Firmware::wait_is_over() {
   switch (execution_.waiting) {
-    case Waiting::nothing: return false;
-    case Waiting::planner_room: return !motion_.full();
-    case Waiting::planner_empty: return motion_.idle();
-    case Waiting::time: return now_ >= execution_.until;
-    case Waiting::hotend: return heat_wait_over(hotend_);
-    case Waiting::bed: return heat_wait_over(bed_);
+    case Waiting::nothing:
+      return false;
+    case Waiting::planner_room:
+      return !motion_.full();
+    case Waiting::planner_empty:
+      return motion_.idle();
+    case Waiting::time:
+      return now_ >= execution_.until;
+    case Waiting::hotend:
+      return heat_wait_over(hotend_);
+    case Waiting::bed:
+      return heat_wait_over(bed_);
     case Waiting::user:
       return break_wait_ || (execution_.until > Nanos{0} && now_ >= execution_.until);
   }

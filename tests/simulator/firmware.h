@@ -22,7 +22,7 @@ class Firmware {
  public:
   explicit Firmware(const Dialect& dialect);
 
-  void power_on(Nanos now);   // also what a reset does: everything is forgotten, the banner comes
+  void power_on(Nanos now);  // also what a reset does: everything is forgotten, the banner comes
   void power_off();
   void receive(std::string_view bytes, Nanos now);
   std::size_t input_room() const { return input_.room(); }

@@ -56,8 +56,7 @@ void Firmware::do_home(const Command&) {
 }
 
 void Firmware::do_level(const Command&) {
-  wait_for(Waiting::planner_empty,
-           [this] { wait_until(now_ + dialect_.leveling_time, nullptr); });
+  wait_for(Waiting::planner_empty, [this] { wait_until(now_ + dialect_.leveling_time, nullptr); });
 }
 
 void Firmware::do_relative(const Command& command) { motion_.set_relative(command.number == 91); }

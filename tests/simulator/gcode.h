@@ -8,10 +8,10 @@
 namespace firebreak::sim {
 
 struct Command {
-  char letter = '?';          // G, M or T; anything else is unknown
+  char letter = '?';  // G, M or T; anything else is unknown
   int number = -1;
-  std::string text;           // the command without line number and checksum, as in error texts
-  std::string arguments;      // what follows the number
+  std::string text;       // the command without line number and checksum, as in error texts
+  std::string arguments;  // what follows the number
 
   bool is(char l, int n) const { return letter == l && number == n; }
   // The number after `name`, 0 when there is only the letter, nothing when it is absent.

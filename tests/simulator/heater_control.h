@@ -10,19 +10,19 @@ namespace firebreak::sim {
 
 // A reason for which the firmware stops itself; the texts are those of the recordings.
 struct ThermalFault {
-  std::string serial_text;   // "Thermal Runaway", "MAXTEMP triggered" …
-  std::string halt_text;     // "THERMAL RUNAWAY", "Err: MAXTEMP" …
+  std::string serial_text;  // "Thermal Runaway", "MAXTEMP triggered" …
+  std::string halt_text;    // "THERMAL RUNAWAY", "Err: MAXTEMP" …
 };
 
 struct ControlRules {
-  bool pid;                    // else on and off every 5 s
-  bool runaway_and_watch;      // the build has thermal protection
-  bool range_checked;          // MINTEMP and MAXTEMP act
+  bool pid;                // else on and off every 5 s
+  bool runaway_and_watch;  // the build has thermal protection
+  bool range_checked;      // MINTEMP and MAXTEMP act
   double min_celsius;
   double max_celsius;
-  double runaway_hysteresis;   // hotend 4, bed 2
-  Nanos runaway_period;        // hotend 40 s, bed 20 s
-  Nanos watch_period;          // hotend 40 s, bed 60 s
+  double runaway_hysteresis;  // hotend 4, bed 2
+  Nanos runaway_period;       // hotend 40 s, bed 20 s
+  Nanos watch_period;         // hotend 40 s, bed 60 s
 };
 
 // One heater as the firmware sees it. sample() is to be called at every new reading.

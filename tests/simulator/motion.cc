@@ -17,9 +17,7 @@ constexpr Nanos kFirstMoveDelay = std::chrono::milliseconds(100);
 constexpr double kFilamentArea = 2.405;  // 1.75 mm
 constexpr std::size_t kExtruderAxis = 3;
 
-Nanos from_seconds(double seconds) {
-  return Nanos{static_cast<std::int64_t>(seconds * 1e9)};
-}
+Nanos from_seconds(double seconds) { return Nanos{static_cast<std::int64_t>(seconds * 1e9)}; }
 
 }  // namespace
 

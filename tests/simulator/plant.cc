@@ -36,8 +36,8 @@ void HeaterPlant::step(double seconds, double watts, double ambient_celsius, dou
 
 void HeaterPlant::set_temperature(double celsius) { element_ = body_celsius_ = celsius; }
 
-Sensor::Sensor(const HeaterBody& body, double celsius) : body_(body), bead_(celsius),
-                                                         last_(celsius) {}
+Sensor::Sensor(const HeaterBody& body, double celsius)
+    : body_(body), bead_(celsius), last_(celsius) {}
 
 void Sensor::step(double seconds, double true_celsius, double ambient_celsius) {
   const bool out = fault_ == SensorFault::out;
@@ -55,12 +55,17 @@ void Sensor::set_fault(SensorFault fault, double forced_celsius) {
 
 double Sensor::read(std::mt19937_64& random) {
   switch (fault_) {
-    case SensorFault::frozen: return last_;
-    case SensorFault::open: return last_ = kTableBottomCelsius;
-    case SensorFault::shorted: return last_ = kTableTopCelsius;
-    case SensorFault::forced: return last_ = forced_;
+    case SensorFault::frozen:
+      return last_;
+    case SensorFault::open:
+      return last_ = kTableBottomCelsius;
+    case SensorFault::shorted:
+      return last_ = kTableTopCelsius;
+    case SensorFault::forced:
+      return last_ = forced_;
     case SensorFault::none:
-    case SensorFault::out: break;
+    case SensorFault::out:
+      break;
   }
   // Sum of uniforms: the same bytes on every machine, which std::normal_distribution is not.
   double noise = 0;

@@ -18,22 +18,33 @@ struct FaultName {
 };
 
 constexpr FaultName kFaultNames[] = {
-    {"heater_on", Fault::heater_on, true},         {"heater_open", Fault::heater_open, true},
-    {"sensor_out", Fault::sensor_out, true},       {"sensor_frozen", Fault::sensor_frozen, true},
-    {"sensor_open", Fault::sensor_open, true},     {"sensor_short", Fault::sensor_short, true},
-    {"sensor_forced", Fault::sensor_forced, true}, {"hung", Fault::hung, false},
+    {"heater_on", Fault::heater_on, true},
+    {"heater_open", Fault::heater_open, true},
+    {"sensor_out", Fault::sensor_out, true},
+    {"sensor_frozen", Fault::sensor_frozen, true},
+    {"sensor_open", Fault::sensor_open, true},
+    {"sensor_short", Fault::sensor_short, true},
+    {"sensor_forced", Fault::sensor_forced, true},
+    {"hung", Fault::hung, false},
     {"protection_off", Fault::protection_off, false},
-    {"halt_ignored", Fault::halt_ignored, false},  {"junk", Fault::junk, false},
+    {"halt_ignored", Fault::halt_ignored, false},
+    {"junk", Fault::junk, false},
 };
 
 SensorFault sensor_fault(Fault fault) {
   switch (fault) {
-    case Fault::sensor_out: return SensorFault::out;
-    case Fault::sensor_frozen: return SensorFault::frozen;
-    case Fault::sensor_open: return SensorFault::open;
-    case Fault::sensor_short: return SensorFault::shorted;
-    case Fault::sensor_forced: return SensorFault::forced;
-    default: return SensorFault::none;
+    case Fault::sensor_out:
+      return SensorFault::out;
+    case Fault::sensor_frozen:
+      return SensorFault::frozen;
+    case Fault::sensor_open:
+      return SensorFault::open;
+    case Fault::sensor_short:
+      return SensorFault::shorted;
+    case Fault::sensor_forced:
+      return SensorFault::forced;
+    default:
+      return SensorFault::none;
   }
 }
 
@@ -102,10 +113,18 @@ void Printer::settle() {
   if (firmware_.state() != last_state_) {
     last_state_ = firmware_.state();
     switch (last_state_) {
-      case FirmwareState::halted: record("halted", firmware_.halt_reason()); break;
-      case FirmwareState::running: record("boot"); break;
-      case FirmwareState::booting: record("reset"); break;
-      case FirmwareState::off: record("off"); break;
+      case FirmwareState::halted:
+        record("halted", firmware_.halt_reason());
+        break;
+      case FirmwareState::running:
+        record("boot");
+        break;
+      case FirmwareState::booting:
+        record("reset");
+        break;
+      case FirmwareState::off:
+        record("off");
+        break;
     }
   }
   update_power(hotend_);
@@ -173,12 +192,24 @@ void Printer::set_fault(Fault fault, bool on, HeaterId id, double value) {
     case Fault::heater_on:
       target.stuck = on ? std::optional(std::clamp(value, 0.0, 1.0)) : std::nullopt;
       break;
-    case Fault::heater_open: target.open = on; break;
-    case Fault::hung: firmware_.set_hung(on); break;
-    case Fault::protection_off: firmware_.set_protection(!on); break;
-    case Fault::halt_ignored: firmware_.set_ignores_halt(on); break;
-    case Fault::junk: junk_per_second_ = on ? std::max(0.0, value) : 0; break;
-    default: target.sensor.set_fault(on ? sensor_fault(fault) : SensorFault::none, value); break;
+    case Fault::heater_open:
+      target.open = on;
+      break;
+    case Fault::hung:
+      firmware_.set_hung(on);
+      break;
+    case Fault::protection_off:
+      firmware_.set_protection(!on);
+      break;
+    case Fault::halt_ignored:
+      firmware_.set_ignores_halt(on);
+      break;
+    case Fault::junk:
+      junk_per_second_ = on ? std::max(0.0, value) : 0;
+      break;
+    default:
+      target.sensor.set_fault(on ? sensor_fault(fault) : SensorFault::none, value);
+      break;
   }
   settle();
 }
@@ -216,10 +247,13 @@ void Printer::set_temperature(HeaterId id, double celsius) {
 
 HeaterTruth Printer::truth(HeaterId id) const {
   const Heater& from = heater(id);
-  const HeaterControl& control =
-      id == HeaterId::hotend ? firmware_.hotend() : firmware_.bed();
-  return {from.plant.element_celsius(), from.plant.body_celsius(), control.reading(),
-          control.target(),             control.duty(),            from.watts};
+  const HeaterControl& control = id == HeaterId::hotend ? firmware_.hotend() : firmware_.bed();
+  return {from.plant.element_celsius(),
+          from.plant.body_celsius(),
+          control.reading(),
+          control.target(),
+          control.duty(),
+          from.watts};
 }
 
 }  // namespace firebreak::sim

@@ -20,17 +20,17 @@ const char* heater_name(HeaterId heater);
 
 // What goes wrong; each may be switched at any time. Those that name a heater act on one heater.
 enum class Fault {
-  heater_on,      // the switch is welded: at least `value` (0..1) of full power, whatever is wanted
-  heater_open,    // no current, whatever is wanted
+  heater_on,    // the switch is welded: at least `value` (0..1) of full power, whatever is wanted
+  heater_open,  // no current, whatever is wanted
   sensor_out,
   sensor_frozen,
   sensor_open,
   sensor_short,
-  sensor_forced,  // reads `value`
-  hung,           // the firmware stands still; heaters keep their last duty
-  protection_off, // no protection of the firmware's own acts, MAXTEMP included
-  halt_ignored,   // M112 does nothing
-  junk            // random bytes towards the host, `value` of them a second
+  sensor_forced,   // reads `value`
+  hung,            // the firmware stands still; heaters keep their last duty
+  protection_off,  // no protection of the firmware's own acts, MAXTEMP included
+  halt_ignored,    // M112 does nothing
+  junk             // random bytes towards the host, `value` of them a second
 };
 std::optional<Fault> fault_by_name(std::string_view name);
 bool fault_names_heater(Fault fault);
@@ -73,8 +73,8 @@ class Printer {
 
   void set_fault(Fault fault, bool on, HeaterId heater = HeaterId::hotend, double value = 1);
   void set_heater_power(HeaterId heater, bool on);  // the supply of one heater
-  void set_board_power(bool on);   // the supply of the logic
-  void reset();                    // reset button, DTR pulse
+  void set_board_power(bool on);                    // the supply of the logic
+  void reset();                                     // reset button, DTR pulse
   void set_ambient(double celsius);
   void set_temperature(HeaterId heater, double celsius);
 

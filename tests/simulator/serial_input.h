@@ -45,7 +45,7 @@ struct LineFault {
 
 // One complete line as the firmware sees it, or its refusal.
 struct LineResult {
-  std::string line;                // empty when refused or silently dropped
+  std::string line;  // empty when refused or silently dropped
   std::optional<LineFault> fault;
 };
 

@@ -7,15 +7,12 @@
 Every guard runs under a NotifyManager, as it would under systemd. All times are the product's own.
 """
 
-import json
 import os
 import pathlib
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 
 from clients import Api, Guard
 from notify_manager import NotifyManager
@@ -105,6 +102,8 @@ class Host:
             self.uplink.kill()
         self.guard.close()
         self.sim.stop()
+        if os.path.ismount(self.state_dir):
+            subprocess.run(["umount", "--lazy", self.state_dir], check=False)
 
     # ---- what a person would do ---------------------------------------------------------------
 
@@ -130,11 +129,15 @@ class Host:
         wait_for(all_ready, timeout_s, f"the links of {self.name}")
 
     def reset(self, printer, reason="test"):
-        return self.ask.ask("reset", printer=printer,
-                            latch_number=self.ask.printer(printer)["latch_number"], reason=reason)
+        """A person measures with a thermometer of their own, and resets at the machine."""
+        heaters = self.sim.truth(printer).values()
+        hottest = max(heater["true_celsius"] for heater in heaters)
+        return self.ask.ask("reset", printer=printer, reason=reason, measured_celsius=hottest,
+                            latch_number=self.ask.printer(printer)["latch_number"])
 
     def begin_arming(self):
-        """Resets the host and every printer that is latched; does not wait for probation."""
+        """Resets the host and every printer that is latched, and presses the reset button of each
+        board, which M112 has killed for ever; does not wait for the clean minute."""
         status = self.ask.status()
         if status["host"]["latched"]:
             answer = self.ask.ask("reset", host=True, reason="test",
@@ -153,6 +156,7 @@ class Host:
                     wait_for(accepted, 40, f"the reset of {printer}", every_s=0.25)
                 except Timeout as error:
                     raise Timeout(f"{error}; {getattr(self, 'last_refusal', '')}") from None
+                self.sim.power_cycle(printer)
 
     def finish_arming(self, timeout_s=ARM_TIMEOUT_S):
         """Waits for the clean minute of each printer, and releases it."""
@@ -161,7 +165,7 @@ class Host:
                 seen = self.ask.printer(printer)
                 if seen["state"] in ("armed", "watch"):
                     return True
-                if seen["state"] not in ("probation", "tripped"):
+                if seen["state"] != "probation":
                     raise AssertionError(f"{printer} left probation: {seen}")
                 return (seen.get("probation") or {}).get("phase") == "clean"
             wait_for(clean, timeout_s, f"{printer}'s clean minute", every_s=0.2)
@@ -260,8 +264,6 @@ class Farm:
     def arm(self, timeout_s=ARM_TIMEOUT_S):
         """Every printer of every host, all minutes side by side."""
         for host in self.hosts.values():
-            host.wait_links()
-        for host in self.hosts.values():
             host.begin_arming()
         for host in self.hosts.values():
             host.finish_arming(timeout_s)
@@ -280,6 +282,10 @@ class Farm:
             print(f"the farm is kept in {self.folder}")
 
     def print_logs(self, lines=40):
+        for host in self.hosts.values():
+            ends = [(round(at - host.guard.starts[0], 3), result)
+                    for at, _, result in host.guard.exits]
+            print(f"--- guard {host.name}: ended (seconds after its first start) {ends}")
         for log in sorted(self.folder.rglob("*.log")):
             text = log.read_text(errors="replace").splitlines()[-lines:]
             if text:

@@ -171,7 +171,8 @@ class NotifyManager:
         except BlockingIOError:
             pass
         self._read_notifications()
-        if (self.pid is not None and self.watchdog_s
+        # As systemd does: the watchdog runs from READY on.
+        if (self.pid is not None and self.watchdog_s and self.ready
                 and time.monotonic() - self._last_ping > self.watchdog_s):
             with self._changed:
                 self._watchdog_fired = True
@@ -179,7 +180,7 @@ class NotifyManager:
                 self._last_ping = time.monotonic()
 
     def _poll_ms(self):
-        if self.pid is None or not self.watchdog_s:
+        if self.pid is None or not self.watchdog_s or not self.ready:
             return 1000
         left = self._last_ping + self.watchdog_s - time.monotonic()
         return max(1, int(left * 1000) + 1)

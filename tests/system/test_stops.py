@@ -1,7 +1,8 @@
 """The button stops heat, whatever else is broken. Judged by the simulator's own record."""
 
 import os
-import pathlib
+import resource
+import subprocess
 import unittest
 
 from case import CUBE, Farm, FarmTestCase, gcode_lines, wait_for
@@ -12,8 +13,21 @@ class StopsWhateverIsBrokenTest(FarmTestCase):
 
     @classmethod
     def make_farm(cls):
-        return Farm({name: [f"{name}-1", f"{name}-2"] for name in
+        farm = Farm({name: [f"{name}-1", f"{name}-2"] for name in
                      ("plain", "disk", "junk", "flood", "deaf", "print")})
+        farm.small_disk = mount_small_disk(farm["disk"].state_dir)
+        return farm
+
+    def fill(self, host):
+        """A disk that is really full where we may mount one; else every write to a file fails, as
+        on one that is."""
+        if self.farm.small_disk:
+            with self.assertRaises(OSError):
+                with open(host.state_dir / "filling", "wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(65536))
+        else:
+            resource.prlimit(host.guard.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
     def press_and_judge(self, host, deaf=()):
         pressed_ns = host.sim.press()
@@ -34,8 +48,7 @@ class StopsWhateverIsBrokenTest(FarmTestCase):
         host = self.farm["disk"]
         for printer in host.printers:
             self.heat(host, printer)
-        # Every further write to a file fails, as on a full disk: the same errors, without root.
-        limit_file_size(host.guard.pid, 0)
+        self.fill(host)
         self.press_and_judge(host)
         wait_for(lambda: not host.ask.status()["store"]["ok"], 15, "the loss to be told")
 
@@ -84,10 +97,10 @@ class StopsWhateverIsBrokenTest(FarmTestCase):
         self.assertLess(sent, len(commands))
 
 
-def limit_file_size(pid, size):
-    """RLIMIT_FSIZE of a running process. Its SIGXFSZ is the process's own business."""
-    import resource
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+def mount_small_disk(folder):
+    """A file system of 8 MB there, if we are allowed to; it goes with the farm."""
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "firebreak-test", folder],
+                          capture_output=True).returncode == 0
 
 
 if __name__ == "__main__":

@@ -96,8 +96,7 @@ std::string BoardServer::claim(int fd, const std::vector<std::string>& words) {
   if (!board_->has_line(line)) return "error line " + line + " does not exist";
   const auto holder = holders_.find(line);
   if (holder != holders_.end() && holder->second != fd) {
-    return "error line " + line + " is held by pid " +
-           std::to_string(peers_[holder->second].pid);
+    return "error line " + line + " is held by pid " + std::to_string(peers_[holder->second].pid);
   }
   const bool out = words[2] == "out";
   if (out && (words.size() != 4 || !is_level(words[3]))) return "error level is missing";
@@ -106,8 +105,7 @@ std::string BoardServer::claim(int fd, const std::vector<std::string>& words) {
   holders_[line] = fd;
   note_(out ? "claim_out" : "claim_in", line, peers_[fd].pid);
   if (out) board_->set_output(line, words[3] == "1", false, Nanos{monotonic_ns()});
-  return "ok " + line + " " + std::to_string(index(line)) + " " +
-         (board_->level(line) ? "1" : "0");
+  return "ok " + line + " " + std::to_string(index(line)) + " " + (board_->level(line) ? "1" : "0");
 }
 
 int BoardServer::index(const std::string& line) const {

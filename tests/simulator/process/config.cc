@@ -68,10 +68,10 @@ std::string resolve(const std::filesystem::path& folder, const std::string& path
 
 void read_body(const YAML::Node& node, HeaterBody* body) {
   if (!node) return;
-  const Section section(node, {"full_watts", "element_joules_per_kelvin",
-                               "body_joules_per_kelvin", "coupling_watts_per_kelvin",
-                               "loss_watts_per_kelvin", "loss_exponent", "fan_loss_fraction",
-                               "sensor_lag_seconds", "noise_celsius", "quantum_celsius"});
+  const Section section(
+      node, {"full_watts", "element_joules_per_kelvin", "body_joules_per_kelvin",
+             "coupling_watts_per_kelvin", "loss_watts_per_kelvin", "loss_exponent",
+             "fan_loss_fraction", "sensor_lag_seconds", "noise_celsius", "quantum_celsius"});
   section.get("full_watts", &body->full_watts);
   section.get("element_joules_per_kelvin", &body->element_joules_per_kelvin);
   section.get("body_joules_per_kelvin", &body->body_joules_per_kelvin);
@@ -102,12 +102,30 @@ void get_choice(const Section& section, const char* key, const char* first, T fi
 
 void read_dialect(const YAML::Node& node, Dialect* dialect) {
   if (!node) return;
-  const Section section(
-      node, {"firmware_name", "version_line", "machine_type", "uuid", "lines_before_start",
-             "emergency_parser", "thermal_protection", "sdcard", "homing_fails", "ring_bytes",
-             "full_input", "queue_lines", "line_bytes", "block_moves", "baud", "boot_ms",
-             "homing_ms", "leveling_ms", "hotend_sensor", "hotend_min_celsius",
-             "hotend_max_celsius", "bed_min_celsius", "bed_max_celsius", "bed_control"});
+  const Section section(node, {"firmware_name",
+                               "version_line",
+                               "machine_type",
+                               "uuid",
+                               "lines_before_start",
+                               "emergency_parser",
+                               "thermal_protection",
+                               "sdcard",
+                               "homing_fails",
+                               "ring_bytes",
+                               "full_input",
+                               "queue_lines",
+                               "line_bytes",
+                               "block_moves",
+                               "baud",
+                               "boot_ms",
+                               "homing_ms",
+                               "leveling_ms",
+                               "hotend_sensor",
+                               "hotend_min_celsius",
+                               "hotend_max_celsius",
+                               "bed_min_celsius",
+                               "bed_max_celsius",
+                               "bed_control"});
   section.get("firmware_name", &dialect->firmware_name);
   section.get("version_line", &dialect->version_line);
   section.get("machine_type", &dialect->machine_type);
@@ -142,8 +160,8 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
 }
 
 RelayConfig read_relay(const YAML::Node& node) {
-  const Section section(node, {"name", "kind", "line", "pulse_line", "drop_line",
-                               "feedback_line", "hold_ms", "close_ms", "open_ms"});
+  const Section section(node, {"name", "kind", "line", "pulse_line", "drop_line", "feedback_line",
+                               "hold_ms", "close_ms", "open_ms"});
   RelayConfig relay;
   relay.name = section.need("name");
   get_choice(section, "kind", "plain", RelayKind::plain, "heartbeat", RelayKind::heartbeat,
@@ -189,17 +207,20 @@ void read_covers(const Section& section, PrinterSetup* setup) {
   setup->covers_hotend = setup->covers_bed = false;
   for (const YAML::Node& entry : section.child("covers")) {
     const std::string name = entry.as<std::string>();
-    if (name == "hotend") setup->covers_hotend = true;
-    else if (name == "bed") setup->covers_bed = true;
-    else fail(entry, "'covers' lists hotend and bed");
+    if (name == "hotend")
+      setup->covers_hotend = true;
+    else if (name == "bed")
+      setup->covers_bed = true;
+    else
+      fail(entry, "'covers' lists hotend and bed");
   }
 }
 
 PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& folder,
                           const SimConfig& config, std::uint64_t seed) {
-  const Section section(node, {"name", "port", "board", "relay", "covers",
-                               "board_powered_by_relay", "dtr_resets", "open_resets", "dialect",
-                               "hotend", "bed", "ambient_celsius", "seed"});
+  const Section section(
+      node, {"name", "port", "board", "relay", "covers", "board_powered_by_relay", "dtr_resets",
+             "open_resets", "dialect", "hotend", "bed", "ambient_celsius", "seed"});
   PrinterSetup setup;
   setup.printer.name = section.need("name");
   setup.printer.seed = seed;
@@ -228,9 +249,8 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
 
 SimConfig read_all(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
-  const Section section(YAML::LoadFile(path),
-                        {"control", "journal", "journal_pulses", "seed", "board", "boards",
-                         "printers"});
+  const Section section(YAML::LoadFile(path), {"control", "journal", "journal_pulses", "seed",
+                                               "board", "boards", "printers"});
   SimConfig config;
   config.control = resolve(folder, section.need("control"));
   std::string journal;

@@ -12,14 +12,14 @@ namespace firebreak::sim {
 
 struct PrinterSetup {
   PrinterConfig printer;
-  std::string port;              // symlink to the pty
+  std::string port;  // symlink to the pty
   std::string board;
-  std::string relay;             // empty: powered for ever
-  bool covers_hotend = true;     // the relay cuts this heater
+  std::string relay;          // empty: powered for ever
+  bool covers_hotend = true;  // the relay cuts this heater
   bool covers_bed = true;
   bool board_powered_by_relay = false;
-  bool dtr_resets = true;        // speed 0 and back, what a pty has for a DTR pulse
-  bool open_resets = false;      // an opening of the port resets the board, as on an AVR
+  bool dtr_resets = true;    // speed 0 and back, what a pty has for a DTR pulse
+  bool open_resets = false;  // an opening of the port resets the board, as on an AVR
 };
 
 struct SimConfig {

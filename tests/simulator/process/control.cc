@@ -43,19 +43,27 @@ HeaterId need_heater(const json& request) {
 
 json heater_state(const Printer& printer, HeaterId id) {
   const HeaterTruth truth = printer.truth(id);
-  return {{"name", heater_name(id)},          {"true_celsius", truth.body_celsius},
-          {"element_celsius", truth.element_celsius}, {"reading_celsius", truth.reading_celsius},
-          {"target_celsius", truth.target_celsius},   {"duty", truth.duty},
-          {"watts", truth.watts},             {"powered", printer.heater_power(id)}};
+  return {{"name", heater_name(id)},
+          {"true_celsius", truth.body_celsius},
+          {"element_celsius", truth.element_celsius},
+          {"reading_celsius", truth.reading_celsius},
+          {"target_celsius", truth.target_celsius},
+          {"duty", truth.duty},
+          {"watts", truth.watts},
+          {"powered", printer.heater_power(id)}};
 }
 
 const char* state_name(const Firmware& firmware) {
   if (firmware.hung()) return "hung";
   switch (firmware.state()) {
-    case FirmwareState::off: return "off";
-    case FirmwareState::booting: return "booting";
-    case FirmwareState::running: return "running";
-    case FirmwareState::halted: return "halted";
+    case FirmwareState::off:
+      return "off";
+    case FirmwareState::booting:
+      return "booting";
+    case FirmwareState::running:
+      return "running";
+    case FirmwareState::halted:
+      return "halted";
   }
   return "off";
 }

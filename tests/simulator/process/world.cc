@@ -122,8 +122,8 @@ void World::plug(PrinterUnit& unit) {
   unit.watch = ::inotify_add_watch(inotify_, unit.port.device().c_str(), IN_OPEN | IN_CLOSE);
   unit.interest = EPOLLIN;
   watch_fd(unit.port.fd(), unit.interest);
-  journal_.write(monotonic_ns(), "plug", {{"printer", unit.printer.config().name},
-                                          {"device", unit.port.device()}});
+  journal_.write(monotonic_ns(), "plug",
+                 {{"printer", unit.printer.config().name}, {"device", unit.port.device()}});
 }
 
 void World::unplug(PrinterUnit& unit) {
@@ -250,9 +250,9 @@ void World::read_openings() {
       const bool opened = (event->mask & IN_OPEN) != 0;
       unit->open_by_hosts = std::max(0, unit->open_by_hosts + (opened ? 1 : -1));
       if (opened) ++unit->opens;
-      journal_.write(monotonic_ns(), opened ? "port_open" : "port_close",
-                     {{"printer", unit->printer.config().name},
-                      {"open_by_hosts", unit->open_by_hosts}});
+      journal_.write(
+          monotonic_ns(), opened ? "port_open" : "port_close",
+          {{"printer", unit->printer.config().name}, {"open_by_hosts", unit->open_by_hosts}});
       if (opened && unit->open_by_hosts == 1 && unit->setup.open_resets) unit->printer.reset();
     }
   }
@@ -312,8 +312,8 @@ void World::serve_control(int fd) {
     input.append(buffer, static_cast<std::size_t>(count));
     if (input.size() > kControlLineBytes) break;
   }
-  const bool ended = count == 0 || (count < 0 && errno != EAGAIN) ||
-                     input.size() > kControlLineBytes;
+  const bool ended =
+      count == 0 || (count < 0 && errno != EAGAIN) || input.size() > kControlLineBytes;
   for (std::size_t end; (end = input.find('\n')) != std::string::npos;) {
     const std::string line = input.substr(0, end);
     input.erase(0, end + 1);
@@ -366,9 +366,8 @@ void World::run() {
     }
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
-      const bool port = std::any_of(printers_.begin(), printers_.end(), [fd](const auto& unit) {
-        return unit->port.fd() == fd;
-      });
+      const bool port = std::any_of(printers_.begin(), printers_.end(),
+                                    [fd](const auto& unit) { return unit->port.fd() == fd; });
       if (!port) handle(fd, events[i].events);
     }
   }

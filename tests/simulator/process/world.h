@@ -29,7 +29,7 @@ struct PrinterUnit {
   std::uint64_t bytes_read = 0;
   bool reading = true;  // false: the fault not_reading
   bool dtr_low = false;
-  int watch = -1;       // inotify, for openings by hosts
+  int watch = -1;  // inotify, for openings by hosts
   int open_by_hosts = 0;
   std::uint64_t opens = 0;
   std::uint32_t interest = 0;

@@ -339,6 +339,15 @@ TEST_F(ControlServerTest, EventsThatWouldNotFitIntoALineAreCutAtTheirEnd) {
   EXPECT_EQ(answer.at("events")[0].at("seq"), 1);
 }
 
+TEST_F(ControlServerTest, ABareListOfEventsIsGivenItsLog) {
+  service_.bare_list = true;
+  service_.stored.push_back({{"seq", 7}});
+  const auto answer = operator_answer({{"do", "events"}});
+  EXPECT_EQ(answer.at("log"), "fedcba9876543210");
+  EXPECT_EQ(answer.at("logs"), json::parse(R"([{"log":"fedcba9876543210","last_seq":7}])"));
+  EXPECT_EQ(answer.at("events").size(), 1U);
+}
+
 TEST_F(ControlServerTest, AClientThatDribblesIsClosedAfterFiveSeconds) {
   Caller caller(paths_.operator_socket);
   caller.say("{\"do\":");

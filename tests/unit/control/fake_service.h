@@ -14,7 +14,9 @@ class FakeService final : public GuardService {
  public:
   nlohmann::json status() override {
     calls.push_back("status");
-    return {{"agent", "garage"}, {"printers", nlohmann::json::array()}};
+    return {{"agent", "garage"},
+            {"printers", nlohmann::json::array()},
+            {"store", {{"log", "fedcba9876543210"}, {"last_seq", 7}}}};
   }
   Result<void> stop(const StopRequest& request, const Peer&) override {
     std::string line = request.all ? "stop all" : "stop";
@@ -57,6 +59,7 @@ class FakeService final : public GuardService {
         list.push_back(event);
       }
     }
+    if (bare_list) return list;
     return nlohmann::json{{"log", log.empty() ? "0123456789abcdef" : log},
                           {"logs", nlohmann::json::array()},
                           {"events", list}};
@@ -83,6 +86,7 @@ class FakeService final : public GuardService {
   Result<void> answer;  ///< What every verb answers that has no data.
   int event_looks = 0;
   bool throw_on_events = false;
+  bool bare_list = false;  ///< events() answers with the list alone.
 
  private:
   Result<void> say(std::string line) {

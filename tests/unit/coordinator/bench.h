@@ -152,6 +152,11 @@ class ApiBench {
     fleet.on_command_update([this](const CommandUpdate& u) { operations.on_update(u); });
   }
 
+  /// The store's thread ends first: it still tells operations what it has written.
+  ~ApiBench() { store.reset(); }
+  ApiBench(const ApiBench&) = delete;
+  ApiBench& operator=(const ApiBench&) = delete;
+
   std::string token(unsigned scopes, bool person = true,
                     std::optional<std::int64_t> expires_ms = std::nullopt) {
     const NewToken made = make_token("test", person, scopes, 0, expires_ms);

@@ -80,7 +80,7 @@ inline std::vector<HostileRequest> hostile_corpus() {
       {"an empty and a full Authorization", get + host + "Authorization:\r\nAuthorization: Bearer b\r\n\r\n", 400, {}},
       {"an empty line first", "\r\n" + get + host + "\r\n", 400, {}},
       {"HTTP/1.0", "GET /g HTTP/1.0\r\n" + host + "\r\n", 505, {}},
-      {"HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 501, {}},
+      {"HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, {}},
       {"HTTP/0.9", "GET /g\r\n\r\n", 400, {}},
       {"HTTP/11", "GET /g HTTP/11\r\n" + host + "\r\n", 400, {}},
       {"a version in lower case", "GET /g http/1.1\r\n" + host + "\r\n", 400, {}},

@@ -99,7 +99,9 @@ TEST_F(OperationsTest, an_agent_that_is_away_is_not_sent_now_and_answers_later) 
   EXPECT_EQ(bench.operations.view(id)["retrying"], true);
   bench.operations.on_update(answer(id, "a2", {{"p3", "proven", "tripped", ""}}));
   EXPECT_EQ(printer(id, "a2", "p3")["outcome"], "proven");
-  EXPECT_EQ(bench.operations.view(id)["retrying"], true);  // p1 of a2 has still not answered…
+  EXPECT_EQ(bench.operations.view(id)["retrying"], false);
+  // The agent's last word did not name its other printer: nobody knows.
+  EXPECT_EQ(printer(id, "a2", "p1")["result"], "unknown");
 }
 
 TEST_F(OperationsTest, a_connected_agent_that_is_silent_is_told_as_unknown) {

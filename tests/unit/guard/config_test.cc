@@ -20,7 +20,8 @@ socket: board.sock
 inputs:
   - { name: button, line: button, kind: button, zone: all }
 relays:
-  - { name: r1, kind: heartbeat, pulse_line: a, drop_line: b, hold_ms: 1500, feedback_line: c, covers: [p1/hotend, p1/bed], rating: "10 A" }
+  - { name: r1, kind: heartbeat, pulse_line: a, drop_line: b, hold_ms: 1500, )"
+                               R"(feedback_line: c, covers: [p1/hotend, p1/bed], rating: "10 A" }
 alarm: { line: alarm }
 )";
 
@@ -118,8 +119,10 @@ TEST_F(GuardConfigFile, WhatRefersToNothingIsRefusedWithItsPlace) {
            Row{"board.yaml", "zone: all", "zone: []", "board.yaml:5:", "stop nothing"},
            Row{"board.yaml", "zone: all", "zone: everything", "board.yaml:5:", "must be all"},
            Row{"board.yaml", "zone: all", "zone: [p1, p1]", "board.yaml:5:", "listed twice"},
-           Row{"board.yaml", "alarm:", "sensors: [{ name: s, line: t, printer: p1, heater: nose }]"
-                                       "\nalarm:", "board.yaml:8:", "p1 has no heater nose"},
+           Row{"board.yaml", "alarm:",
+               "sensors: [{ name: s, line: t, printer: p1, heater: nose }]"
+               "\nalarm:",
+               "board.yaml:8:", "p1 has no heater nose"},
            Row{"board.yaml", "line: button", "line: a", "board.yaml:7:", "line a is used already"},
            Row{"board.yaml", "drop_line: b", "drop_line: a", "board.yaml:7:", "used already"},
            Row{"board.yaml", "{ line: alarm }", "{ line: c }", "board.yaml:8:", "used already"},
@@ -138,8 +141,8 @@ TEST_F(GuardConfigFile, WhatRefersToNothingIsRefusedWithItsPlace) {
            Row{"guard.yaml", "relay: r1", "relay: r1, baud: 0115200", "guard.yaml:6:", "0115200"},
            Row{"guard.yaml", "relay: r1", "relay: r1, pty: ../x", "guard.yaml:6:", "pty"},
            Row{"guard.yaml", "port: /dev/ttyUSB0", "port: ttyUSB0", "guard.yaml:6:", "port"},
-           Row{"guard.yaml", "run_dir: run", "run_dir: run\nrun_dir: run", "guard.yaml:3:",
-               "run_dir"},
+           Row{"guard.yaml", "run_dir: run", "run_dir: run\nrun_dir: run",
+               "guard.yaml:3:", "run_dir"},
        }) {
     write("guard.yaml", good_guard);
     write("board.yaml", good_board);
@@ -183,10 +186,11 @@ TEST_F(GuardConfigFile, TwoNamesOfOneDeviceAreOnePort) {
   write("tty", "");
   fs::create_symlink(folder_ / "tty", folder_ / "by-path");
   write("board.yaml", "name: b\nkind: sim\nsocket: s\n");
-  write("guard.yaml", "agent: a\nrun_dir: r\nstate_dir: s\nboard: board.yaml\nprinters:\n"
-                      "  - { name: p1, profile: generic-marlin, port: " + (folder_ / "tty").string() +
-                      " }\n  - { name: p2, profile: generic-marlin, port: " +
-                      (folder_ / "by-path").string() + " }\n");
+  write("guard.yaml",
+        "agent: a\nrun_dir: r\nstate_dir: s\nboard: board.yaml\nprinters:\n"
+        "  - { name: p1, profile: generic-marlin, port: " +
+            (folder_ / "tty").string() + " }\n  - { name: p2, profile: generic-marlin, port: " +
+            (folder_ / "by-path").string() + " }\n");
   EXPECT_THAT(refusal(), HasSubstr("is the port of printer p1"));
 }
 
@@ -211,7 +215,8 @@ TEST_F(GuardConfigFile, APrinterWithoutRelayIsAllowedAndWarned) {
 }
 
 TEST_F(GuardConfigFile, WhatDoesNotFailSafeIsWarned) {
-  change("board.yaml", "kind: heartbeat, pulse_line: a, drop_line: b, hold_ms: 1500, feedback_line: c",
+  change("board.yaml",
+         "kind: heartbeat, pulse_line: a, drop_line: b, hold_ms: 1500, feedback_line: c",
          "kind: plain, line: a");
   const auto told = warnings();
   EXPECT_THAT(told, HasSubstr("relay r1 is plain: it does not fail safe"));
@@ -245,11 +250,12 @@ TEST_F(GuardConfigFile, AProfileBesideTheFileIsTaken) {
 }
 
 TEST_F(GuardConfigFile, ABrokenProfileIsRefusedAtItsOwnLine) {
-  write("printers/mine.yaml", "name: mine\nfirmware: marlin\nboot_time_s: 9\nheaters:\n"
-                              "  - { name: bed, limit_celsius: 60, safe_celsius: 55, "
-                              "fastest_rise_k_per_s: 1, watch_period_s: 60, watch_kelvin: 2, "
-                              "hysteresis_period_s: 30, hysteresis_kelvin: 4, overshoot_kelvin: 9 }\n"
-                              "stop: { tools: 1 }\n");
+  write("printers/mine.yaml",
+        "name: mine\nfirmware: marlin\nboot_time_s: 9\nheaters:\n"
+        "  - { name: bed, limit_celsius: 60, safe_celsius: 55, "
+        "fastest_rise_k_per_s: 1, watch_period_s: 60, watch_kelvin: 2, "
+        "hysteresis_period_s: 30, hysteresis_kelvin: 4, overshoot_kelvin: 9 }\n"
+        "stop: { tools: 1 }\n");
   change("guard.yaml", "generic-marlin", "mine");
   change("board.yaml", "p1/hotend, ", "");
   EXPECT_THAT(refusal(), HasSubstr("mine.yaml:5: heaters[0].safe_celsius"));

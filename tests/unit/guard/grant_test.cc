@@ -198,14 +198,14 @@ TEST_F(Grants, WhatIsNoGrantIsCalledSo) {
     std::string action, challenge, signature;
   };
   const std::string hex = to_hex(*challenge);
-  for (const auto& row : {Row{"unknown action", "heat", hex, good},
-                          Row{"empty action", "", hex, good},
-                          Row{"short challenge", "reset", hex.substr(2), good},
-                          Row{"long challenge", "reset", hex + "00", good},
-                          Row{"no hex", "reset", "x" + hex.substr(1), good},
-                          Row{"short signature", "reset", hex, good.substr(2)},
-                          Row{"empty signature", "reset", hex, ""},
-                          Row{"huge signature", "reset", hex, std::string(1 << 20, 'a')}}) {
+  for (const auto& row :
+       {Row{"unknown action", "heat", hex, good}, Row{"empty action", "", hex, good},
+        Row{"short challenge", "reset", hex.substr(2), good},
+        Row{"long challenge", "reset", hex + "00", good},
+        Row{"no hex", "reset", "x" + hex.substr(1), good},
+        Row{"short signature", "reset", hex, good.substr(2)},
+        Row{"empty signature", "reset", hex, ""},
+        Row{"huge signature", "reset", hex, std::string(1 << 20, 'a')}}) {
     const auto result = book_->accept("p1", row.action, row.challenge, row.signature, 7);
     ASSERT_FALSE(result) << row.why;
     EXPECT_EQ(result.error().code, ErrorCode::bad_input) << row.why;

@@ -299,6 +299,23 @@ TEST(Link, pulses_dtr_once_for_a_revival_and_holds_the_host_back) {
   EXPECT_EQ(bench.port.dtr.size(), 2U);
 }
 
+TEST(Link, identifies_a_revived_board_with_its_first_question) {
+  LinkBench bench;
+  bench.run_to_ready();
+  bench.shared.link_mode = LinkMode::latched;
+  bench.silent = true;
+  bench.say("echo:M112 Shutdown\nError:Printer halted. kill() called!\n");
+  bench.run(20s);  // Questions that nobody answers.
+  bench.shared.revival_request = 1;
+  bench.run(1s);
+  bench.silent = false;
+  bench.say("start\nMarlin bugfix-2.1.x\n");
+  bench.sent.clear();
+  bench.run(6s);
+  EXPECT_EQ(bench.shared.link_state, LinkState::ready);
+  EXPECT_EQ(bench.sent_count("M115"), 1);
+}
+
 TEST(Link, reports_a_revival_done_where_there_is_no_dtr_line) {
   LinkBench bench;
   bench.run_to_ready();

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "agent/guard/links/port_holder.h"
@@ -148,10 +149,15 @@ TEST_F(TtyPortTest, keeps_a_closed_descriptors_number_for_a_while) {
   EXPECT_EQ(fcntl(number, F_GETFD), -1);
 }
 
-TEST_F(TtyPortTest, has_no_dtr_line_on_a_pty) {
+TEST_F(TtyPortTest, tells_a_ptys_maker_of_dtr_by_speed_0) {
   TtyPort port(path, 115200, clock);
   ASSERT_TRUE(port.open());
-  EXPECT_FALSE(port.set_dtr(false));
+  EXPECT_TRUE(port.set_dtr(false));
+  termios settings{};
+  tcgetattr(master, &settings);
+  EXPECT_EQ(cfgetospeed(&settings), static_cast<speed_t>(B0));
+  EXPECT_TRUE(port.set_dtr(true));
+  EXPECT_EQ(tty_baud(port.fd()), 115200);
 }
 
 }  // namespace

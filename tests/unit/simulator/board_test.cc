@@ -1,7 +1,7 @@
 // Relays, buttons and what becomes of them when their owner dies.
-#include <gtest/gtest.h>
-
 #include "tests/simulator/board.h"
+
+#include <gtest/gtest.h>
 
 namespace firebreak::sim::test {
 namespace {

@@ -116,11 +116,10 @@ class SimProcess : public testing::Test {
       for (std::string line; std::getline(file, line);) {
         const json record = json::parse(line, nullptr, false);
         if (!record.is_object()) continue;  // the last line, half read
-        const bool fits = std::all_of(wanted.items().begin(), wanted.items().end(),
-                                      [&record](const auto& item) {
-                                        return record.contains(item.key()) &&
-                                               record[item.key()] == item.value();
-                                      });
+        const bool fits =
+            std::all_of(wanted.items().begin(), wanted.items().end(), [&record](const auto& item) {
+              return record.contains(item.key()) && record[item.key()] == item.value();
+            });
         if (fits) return record;
       }
       ::poll(nullptr, 0, 5);

@@ -103,12 +103,16 @@ class Session {
         dialogue->answers.push_back(without_measurements(line));
         dialogue->before.emplace_back();
         return;
-      case LineClass::report: ++here.reports, ++dialogue->reports; break;
+      case LineClass::report:
+        ++here.reports, ++dialogue->reports;
+        break;
       case LineClass::wait_report:
         ++here.wait_reports, ++dialogue->wait_reports;
         if (!dialogue->countdown.ends_with(line.back())) dialogue->countdown += line.back();
         break;
-      case LineClass::busy: ++here.busy, ++dialogue->busy; return;
+      case LineClass::busy:
+        ++here.busy, ++dialogue->busy;
+        return;
     }
     if (!std::regex_match(line, shape)) dialogue->malformed.push_back(line);
   }
@@ -187,8 +191,8 @@ Dialogue replay(const std::string& name, const std::vector<RecordedLine>& lines)
   for (const RecordedLine& line : lines) {
     if (line.text.starts_with("end of output")) break;
     end_seconds = line.seconds;
-    const bool answer = line.kind == RecordedLine::Kind::printer &&
-                        class_of(line.text) == LineClass::answer;
+    const bool answer =
+        line.kind == RecordedLine::Kind::printer && class_of(line.text) == LineClass::answer;
     const Nanos gap = from_seconds(line.seconds - last_seconds);
     if (line.kind == RecordedLine::Kind::printer && !answer) continue;
     if (line.text.starts_with("plant ")) continue;
@@ -216,8 +220,8 @@ PrinterConfig recorded_printer(const std::string& name) {
   dialect.emergency_parser = dialect.thermal_protection = full;
   dialect.lines_before_start = {"x86_64 Initialized"};
   dialect.version_line = "Marlin bugfix-2.1.x";
-  dialect.firmware_name = std::string("Marlin bugfix-2.1.x (Nov 21 2026 ") +
-                          (full ? "11:25:21)" : "11:29:42)");
+  dialect.firmware_name =
+      std::string("Marlin bugfix-2.1.x (Nov 21 2026 ") + (full ? "11:25:21)" : "11:29:42)");
   dialect.machine_type = "SimRap 1.4";
   dialect.boot_time = milliseconds(10);
   dialect.homing_fails = true;

@@ -74,8 +74,8 @@ std::vector<std::string> compare(const std::string& name, const std::vector<std:
     } else if (s < simulated.size() && differences->find(name, "", have) != nullptr) {
       ++s;
     } else {
-      problems.push_back("answer " + std::to_string(r) + ": recorded '" + want +
-                         "', simulated '" + have + "'");
+      problems.push_back("answer " + std::to_string(r) + ": recorded '" + want + "', simulated '" +
+                         have + "'");
       ++r, ++s;
       if (problems.size() > 5) break;
     }

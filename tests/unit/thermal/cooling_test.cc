@@ -1,7 +1,6 @@
-#include "agent/guard/thermal/cooling_proof.h"
-
 #include <gtest/gtest.h>
 
+#include "agent/guard/thermal/cooling_proof.h"
 #include "tests/unit/thermal/diary.h"
 
 namespace firebreak::guard::thermal {
@@ -201,13 +200,13 @@ TEST(CoolingWindow, FollowsTheFormulaOfTheSafetyConcept) {
     double seconds;
   };
   for (const auto& row : {
-           Row{HeaterKind::hotend, 210, 0.01F, 8},      // 4 + 0.3 / (0.3 * 0.925) = 5.1
-           Row{HeaterKind::hotend, 210, 1, 14.8},       // 4 + 3 / 0.2775
-           Row{HeaterKind::hotend, 65, 0.1F, 9},        // 4 + 0.3 / 0.06
-           Row{HeaterKind::hotend, 30, 1, 8},           // Cold: it must not rise, that is all.
-           Row{HeaterKind::bed, 60, 0.1F, 34},          // 14 + 0.3 / (0.3 * 0.05): glass
+           Row{HeaterKind::hotend, 210, 0.01F, 8},  // 4 + 0.3 / (0.3 * 0.925) = 5.1
+           Row{HeaterKind::hotend, 210, 1, 14.8},   // 4 + 3 / 0.2775
+           Row{HeaterKind::hotend, 65, 0.1F, 9},    // 4 + 0.3 / 0.06
+           Row{HeaterKind::hotend, 30, 1, 8},       // Cold: it must not rise, that is all.
+           Row{HeaterKind::bed, 60, 0.1F, 34},      // 14 + 0.3 / (0.3 * 0.05): glass
            Row{HeaterKind::bed, 110, 0.01F, 25},
-           Row{HeaterKind::bed, 60, 1, 214},            // Not provable: over 60 s.
+           Row{HeaterKind::bed, 60, 1, 214},  // Not provable: over 60 s.
            Row{HeaterKind::bed, 25, 1, 25},
        }) {
     EXPECT_NEAR(CoolingProof::window_s(row.kind, row.celsius, row.quantum), row.seconds, 0.3)

@@ -56,8 +56,8 @@ Outcome play(const std::string& name) {
 
 struct Fault {
   std::string recording;
-  Rule rule;          ///< none: the firmware stops itself before any rule must.
-  double at_most_s;   ///< The rule, or the firmware's own fault, is known by then.
+  Rule rule;         ///< none: the firmware stops itself before any rule must.
+  double at_most_s;  ///< The rule, or the firmware's own fault, is known by then.
 };
 
 class FaultRecording : public ::testing::TestWithParam<Fault> {};
@@ -92,8 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"ep_maxtemp_thermistor", Rule::none, 6.9},
                       Fault{"ep_maxtemp_bed_idle", Rule::none, 4.0},
                       Fault{"notp_maxtemp_bed_idle", Rule::limit_high, 6.6},
-                      Fault{"ep_mintemp", Rule::jump, 5.6},
-                      Fault{"notp_mintemp", Rule::jump, 5.6},
+                      Fault{"ep_mintemp", Rule::jump, 5.6}, Fault{"notp_mintemp", Rule::jump, 5.6},
                       Fault{"ep_mintemp_thermistor", Rule::none, 6.9},
                       Fault{"ep_frozen_sensor", Rule::frozen, 11.0 + 20 + 2.1},
                       Fault{"notp_frozen_sensor", Rule::frozen, 11.0 + 20 + 2.1}),
@@ -107,19 +106,17 @@ TEST_P(NominalRecording, IsQuiet) {
   EXPECT_GT(outcome.end, 1.0) << "the recording was not read";
 }
 
-INSTANTIATE_TEST_SUITE_P(Marlin, NominalRecording,
-                         ::testing::Values("ep_print_small", "notp_print_small",
-                                           "ep_autoreport_heatup", "notp_autoreport_heatup",
-                                           "ep_wait_m109_m190", "notp_wait_m109_m190",
-                                           "ep_moves_busy", "notp_moves_busy", "ep_power_fans",
-                                           "notp_power_fans", "ep_numbers_checksums",
-                                           "notp_numbers_checksums", "ep_boot_identify",
-                                           "notp_boot_identify", "ep_m112_heating",
-                                           "notp_m112_heating", "ep_m112_in_m109",
-                                           "notp_m112_in_m109", "ep_m112_idle", "notp_m112_idle",
-                                           "ep_m112_numbered", "notp_m112_numbered",
-                                           "ep_homing_failed", "notp_homing_failed"),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(
+    Marlin, NominalRecording,
+    ::testing::Values("ep_print_small", "notp_print_small", "ep_autoreport_heatup",
+                      "notp_autoreport_heatup", "ep_wait_m109_m190", "notp_wait_m109_m190",
+                      "ep_moves_busy", "notp_moves_busy", "ep_power_fans", "notp_power_fans",
+                      "ep_numbers_checksums", "notp_numbers_checksums", "ep_boot_identify",
+                      "notp_boot_identify", "ep_m112_heating", "notp_m112_heating",
+                      "ep_m112_in_m109", "notp_m112_in_m109", "ep_m112_idle", "notp_m112_idle",
+                      "ep_m112_numbered", "notp_m112_numbered", "ep_homing_failed",
+                      "notp_homing_failed"),
+    [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace firebreak::guard::thermal

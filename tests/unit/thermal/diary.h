@@ -33,7 +33,8 @@ struct Told {
 /// A printer's day, told in words, run through the rules at 10 Hz on a clock of its own.
 class Diary {
  public:
-  explicit Diary(PrinterProfile of = test_profile()) : profile(std::move(of)), monitor(profile, state) {}
+  explicit Diary(PrinterProfile of = test_profile())
+      : profile(std::move(of)), monitor(profile, state) {}
 
   /// A report of one heater arrives now.
   void report(std::size_t heater, float celsius, float target, float duty = unknown) {
@@ -73,8 +74,8 @@ class Diary {
     input.target_commanded = false;
   }
 
-  /// A report each second for `seconds`: the reading goes from `from` to `to` in a line. A neighbour
-  /// that was never heard is found cold.
+  /// A report each second for `seconds`: the reading goes from `from` to `to` in a line. A
+  /// neighbour that was never heard is found cold.
   void ramp(std::size_t heater, double seconds, float from, float to, float target,
             float duty = unknown) {
     const std::size_t neighbour = 1 - heater;

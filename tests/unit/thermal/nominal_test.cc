@@ -90,9 +90,9 @@ struct Found {
   const char* name;
   void (*before)(Machine&);
   void (*fault)(Machine&);
-  double at_most_s;       ///< From the fault to the verdict, worst of all machines.
-  double hottest;         ///< True temperature of the hotend at the verdict, worst of all; 0 = not
-                          ///< asked.
+  double at_most_s;  ///< From the fault to the verdict, worst of all machines.
+  double hottest;    ///< True temperature of the hotend at the verdict, worst of all; 0 = not
+                     ///< asked.
 };
 
 void nothing(Machine& machine) { machine.run(60); }
@@ -141,9 +141,13 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Found{"hotend_stuck_on_idle", nothing, [](Machine& m) { m.hotend.welded = true; }, 14, 90},
         Found{"hotend_half_on_idle", nothing,
-              [](Machine& m) { m.hotend.welded = true; m.hotend.welded_duty = 0.5; }, 25, 90},
-        Found{"hotend_stuck_on_steady", at_temperature,
-              [](Machine& m) { m.hotend.welded = true; }, 40, 290},
+              [](Machine& m) {
+                m.hotend.welded = true;
+                m.hotend.welded_duty = 0.5;
+              },
+              25, 90},
+        Found{"hotend_stuck_on_steady", at_temperature, [](Machine& m) { m.hotend.welded = true; },
+              40, 290},
         Found{"hotend_open_steady", at_temperature, [](Machine& m) { m.hotend.open = true; }, 60,
               0},
         Found{"hotend_open_heating", heating, [](Machine& m) { m.hotend.open = true; }, 60, 0},
@@ -153,8 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
         Found{"bed_stuck_on_steady", at_temperature, [](Machine& m) { m.bed.welded = true; }, 90,
               0},
         Found{"bed_open_steady", at_temperature, [](Machine& m) { m.bed.open = true; }, 320, 0},
-        Found{"bed_sensor_out_steady", at_temperature,
-              [](Machine& m) { m.bed.sensor_out = true; }, 10, 0},
+        Found{"bed_sensor_out_steady", at_temperature, [](Machine& m) { m.bed.sensor_out = true; },
+              10, 0},
         Found{"silent_hot", at_temperature, [](Machine& m) { m.silent = true; }, 16, 0}),
     [](const auto& info) { return info.param.name; });
 

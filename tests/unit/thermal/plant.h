@@ -11,13 +11,13 @@ namespace firebreak::guard::thermal {
 /// A heater of the tests' own: element, body and a lagging, noisy, rounding sensor, with a
 /// controller. Ranges are those of research/thermal, section 5.
 struct PlantShape {
-  double kelvin_per_s = 4;    ///< At full power, from cold.
-  double loss_tau_s = 120;    ///< Body towards the room.
-  double element_tau_s = 1;   ///< Element to body.
+  double kelvin_per_s = 4;   ///< At full power, from cold.
+  double loss_tau_s = 120;   ///< Body towards the room.
+  double element_tau_s = 1;  ///< Element to body.
   double sensor_lag_s = 1;
   double noise_kelvin = 0.05;
   double quantum = 0.01;
-  double fan_loss = 0.4;      ///< More loss at full fan.
+  double fan_loss = 0.4;  ///< More loss at full fan.
   bool bang_bang = false;
 };
 
@@ -28,12 +28,12 @@ class Plant {
 
   double target = 0;
   double fan = 0;
-  bool welded = false;        ///< The switch is on for ever.
+  bool welded = false;  ///< The switch is on for ever.
   double welded_duty = 1;
-  bool open = false;          ///< The heater is off for ever.
-  bool sensor_out = false;    ///< The sensor fell out and goes to the room's temperature.
-  bool frozen = false;        ///< The reading stays.
-  double overheard = 0;       ///< Heat from a neighbour, K/s.
+  bool open = false;        ///< The heater is off for ever.
+  bool sensor_out = false;  ///< The sensor fell out and goes to the room's temperature.
+  bool frozen = false;      ///< The reading stays.
+  double overheard = 0;     ///< Heat from a neighbour, K/s.
 
   void step(double dt) {
     control(dt);
@@ -75,8 +75,8 @@ class Plant {
       return;
     }
     const double error = target - seen;
-    const double hold = (target - room_) / shape_.loss_tau_s * (1 + shape_.fan_loss * fan) /
-                        shape_.kelvin_per_s;
+    const double hold =
+        (target - room_) / shape_.loss_tau_s * (1 + shape_.fan_loss * fan) / shape_.kelvin_per_s;
     if (error > 10) {
       duty_ = 1;
       integral_ = hold * 0.8;

@@ -92,8 +92,8 @@ TEST(State, OfRandomBytesEndsInNoHarmAndStillSeesTheLimit) {
 TEST(State, RandomReadingsAreJudgedWithinBounds) {
   std::mt19937_64 random(11);
   Diary diary;
-  const float odd[] = {unknown, 0, -0.0F, 1e30F, -1e30F, 25, 200, 1e-30F,
-                       std::numeric_limits<float>::infinity()};
+  const float odd[] = {
+      unknown, 0, -0.0F, 1e30F, -1e30F, 25, 200, 1e-30F, std::numeric_limits<float>::infinity()};
   const auto pick = [&] { return odd[random() % std::size(odd)]; };
   for (int i = 0; i < 20000; ++i) {
     diary.hotend(pick(), pick(), pick());

@@ -54,7 +54,8 @@ TEST_F(Latched, AFullPowerSwitchIsSeenDuringTheLagToo) {
   begin(100);
   std::uint32_t signs = 0;
   int seconds = 0;
-  for (; seconds < 20 && signs == 0; ++seconds) signs = second(100 + 4 * static_cast<float>(seconds));
+  for (; seconds < 20 && signs == 0; ++seconds)
+    signs = second(100 + 4 * static_cast<float>(seconds));
   EXPECT_EQ(signs, sign::rise);
   EXPECT_LE(seconds, 9);
 }
@@ -185,7 +186,8 @@ TEST_F(Probation, APrinterThatFallsSilentFails) {
   for (int i = 0; i < 10; ++i) ASSERT_EQ(second(25), ProbationVerdict::watching);
   ProbationVerdict verdict = ProbationVerdict::watching;
   int seconds = 0;
-  for (; verdict == ProbationVerdict::watching && seconds < 60; ++seconds) verdict = silent_second();
+  for (; verdict == ProbationVerdict::watching && seconds < 60; ++seconds)
+    verdict = silent_second();
   EXPECT_EQ(verdict, ProbationVerdict::fell_silent);
   EXPECT_LE(seconds, 15);
 }
