@@ -2,16 +2,13 @@
 
 #include <algorithm>
 
+#include "coordinator/fleet/fleet_state.h"
+
 namespace firebreak::coordinator {
 
 using nlohmann::json;
 
-bool is_name(std::string_view text) {
-  if (text.empty() || text.size() > 32 || text.front() == '-') return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
+bool is_name(std::string_view text) { return is_printer_name(text); }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   if (text.empty() || text.size() > 18) return std::nullopt;

@@ -28,7 +28,7 @@ bool is_mild(const std::string& cause) {
   return std::find(mild_causes.begin(), mild_causes.end(), cause) != mild_causes.end();
 }
 
-bool is_printer_name(const std::string& text) {
+bool is_target_name(const std::string& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos) return is_name(text);
   return is_name(std::string_view(text).substr(0, colon)) &&
@@ -75,7 +75,7 @@ StopSelection read_selection(Fields& fields) {
   if (given != 1) fields.wrong("", "exactly one of printers, agent, all must be there");
   if (all && !*all) fields.wrong("/all", "must be true");
   for (std::size_t i = 0; printers && i < printers->size(); ++i)
-    if (!is_printer_name((*printers)[i]))
+    if (!is_target_name((*printers)[i]))
       fields.wrong("/printers/" + std::to_string(i), "is not a printer's name");
   out.printers = printers.value_or(std::vector<std::string>{});
   out.agent = agent.value_or("");

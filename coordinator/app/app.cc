@@ -287,11 +287,10 @@ void App::stop() {
   };
   end(p.door_io, p.door_thread);
   end(p.agents_io, p.agents_thread);
+  // Each after the last thread that uses it: workers, hub, the store's writer, then the rest.
+  if (p.door) p.door->end_workers();
   p.link.hub = nullptr;
-  p.door.reset();
   p.hub.reset();
-  if (p.store) p.store->on_events({});
-  p.api.reset();
   p.store.reset();
   parts_.reset();
 }

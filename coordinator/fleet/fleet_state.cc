@@ -14,25 +14,25 @@ namespace {
 
 constexpr std::size_t printers_per_agent_max = 256;
 
-bool is_plain_name(const std::string& text) {
-  if (text.empty() || text.size() > 32) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
-
 /// The names of the printers in a status; odd ones are left out.
 std::vector<std::string> printer_names(const json& status) {
   std::vector<std::string> out;
   const json list = view::array(status, "printers");
   for (const json& printer : list) {
     const std::string name = view::text_or_empty(printer, "name");
-    if (is_plain_name(name) && out.size() < printers_per_agent_max) out.push_back(name);
+    if (is_printer_name(name) && out.size() < printers_per_agent_max) out.push_back(name);
   }
   return out;
 }
 
 }  // namespace
+
+bool is_printer_name(std::string_view text) {
+  if (text.empty() || text.size() > 32 || text.front() == '-') return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
 
 Result<void> FleetState::load() {
   auto agents = store_.agents();

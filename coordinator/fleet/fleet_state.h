@@ -30,6 +30,9 @@ struct PrinterKey {
   friend auto operator<=>(const PrinterKey&, const PrinterKey&) = default;
 };
 
+/// True for [a-z0-9][a-z0-9-]{0,31}.
+bool is_printer_name(std::string_view text);
+
 /// What the fleet shows now. Never greener than the truth: what an agent does not tell, or told
 /// too long ago, is unknown. In memory; thread-safe; every function returns at once.
 class FleetState final : public FleetView {

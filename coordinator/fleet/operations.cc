@@ -160,6 +160,9 @@ void Operations::set_answer(Operation& operation, const PrinterKey& key, Answer 
 
 void Operations::take_printer(Operation& operation, const CommandUpdate& update,
                               const PrinterAnswer& told) {
+  const PrinterKey key{update.agent, told.printer};
+  // An agent speaks for its own printers; a name that is none is not taken into the record.
+  if (!is_printer_name(told.printer)) return;
   Answer answer;
   answer.state = told.state.empty() ? "unknown" : escape_untrusted(told.state, 32);
   answer.message = escape_untrusted(told.message);
@@ -176,7 +179,7 @@ void Operations::take_printer(Operation& operation, const CommandUpdate& update,
     answer.result = !update.final_answer ? "pending" : update.refused ? "refused" : "done";
     if (update.refused) answer.code = "interlock";
   }
-  set_answer(operation, {update.agent, told.printer}, std::move(answer));
+  set_answer(operation, key, std::move(answer));
 }
 
 void Operations::take_error(Operation& operation, const CommandUpdate& update) {
@@ -212,6 +215,7 @@ void Operations::on_update(const CommandUpdate& update) {
     Operation& operation = *found->second;
     for (const PrinterAnswer& told : update.printers) take_printer(operation, update, told);
     if (!update.error.empty()) take_error(operation, update);
+    if (update.final_answer) take_omissions(operation, update.agent);
     const Reach before = operation.agents[update.agent];
     const Reach after = update.final_answer                                   ? Reach::finished
                         : !update.error.empty() && update.printers.empty() ? Reach::away
@@ -247,6 +251,18 @@ void Operations::settle(Operation& operation) {
       std::all_of(operation.agents.begin(), operation.agents.end(),
                   [](const auto& one) { return one.second == Reach::finished; });
   if (finished) finished_.push_back(operation.id);
+}
+
+void Operations::take_omissions(Operation& operation, const std::string& agent) {
+  for (auto& [key, present] : operation.answers) {
+    if (key.agent != agent || present.final_answer) continue;
+    Answer answer = present;
+    answer.final_answer = true;
+    answer.result = "unknown";
+    answer.code = "no_answer";
+    answer.message = std::string("the agent's last answer does not name it; ") + pull_the_power;
+    set_answer(operation, key, std::move(answer));
+  }
 }
 
 void Operations::take_silence(Operation& operation, const std::string& agent) {

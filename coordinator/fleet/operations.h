@@ -122,6 +122,7 @@ class Operations {
   void take_printer(Operation& operation, const CommandUpdate& update,
                     const PrinterAnswer& answer);
   void take_error(Operation& operation, const CommandUpdate& update);
+  void take_omissions(Operation& operation, const std::string& agent);
   void take_silence(Operation& operation, const std::string& agent);
   void set_answer(Operation& operation, const PrinterKey& key, Answer answer);
   void settle(Operation& operation);

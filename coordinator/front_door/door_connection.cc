@@ -76,7 +76,7 @@ void DoorConnection::on_deadline() {
   if (phase_ == Phase::closed) return;
   // A timer that fired while it was being set anew has nothing to say.
   if (deadline_.expiry() > std::chrono::steady_clock::now()) return;
-  if (phase_ == Phase::reading && (parser_.started() || requests_ == 0) && parser_.started())
+  if (phase_ == Phase::reading && parser_.started())
     return refuse({408, "timeout", std::string("the request's ") + deadline_for_ +
                                        " did not come in time"});
   abort(std::string("deadline: ") + deadline_for_);

@@ -101,7 +101,9 @@ void FrontDoor::Core::close_all() {
 FrontDoor::FrontDoor(asio::io_context& io, RequestHandler& handler, FrontDoorOptions options)
     : core_(std::make_shared<Core>(io, handler, std::move(options))) {}
 
-FrontDoor::~FrontDoor() { core_->pool.reset(); }
+FrontDoor::~FrontDoor() { end_workers(); }
+
+void FrontDoor::end_workers() { core_->pool.reset(); }
 
 Result<void> FrontDoor::start(std::shared_ptr<tls::Context> context) {
   std::error_code error;

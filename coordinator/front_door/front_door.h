@@ -54,6 +54,8 @@ class FrontDoor {
   Result<void> start(std::shared_ptr<tls::Context> context);
   /// Closes the listener and every connection.
   void stop();
+  /// Waits for the workers; requests that wait are dropped. After the io_context has ended.
+  void end_workers();
   [[nodiscard]] std::uint16_t port() const;
 
   /// Streams have news. Cheap; calls are folded together.

@@ -105,7 +105,8 @@ Result<void> take_event(WriteContext& c, const std::string& agent, const std::st
   if (auto stored = insert_event(c, agent, log, seq, event, fits); !stored) return stored;
   if (count.added++ == 0) count.first = seq;
   state.stored = seq;
-  state.last_hash = text_of(event, "hash");
+  const std::string hash = text_of(event, "hash");
+  state.last_hash = bytes_from_hex<32>(hash) ? hash : "none";
   state.chain_ok = state.chain_ok && fits;
   return {};
 }

@@ -18,7 +18,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, const Cl
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), clock));
   Writer::Options writer{store->options_.file, store->options_.audit_key, store->options_.open,
                          std::chrono::milliseconds{1000},
-                         [raw = store.get()](bool s) { raw->readers_.suspend(s); }};
+                         [raw = store.get()](bool s) { raw->readers_.suspend(s); },
+                         [raw = store.get()] { raw->retry_deferred(); }};
   auto opened = Writer::open(std::move(writer), clock);
   if (!opened) return fail(opened.error());
   store->writer_ = std::move(*opened);
@@ -203,7 +204,7 @@ void SqliteStore::retry_deferred() {
   std::shared_ptr<std::deque<Deferred>> batch;
   {
     const std::lock_guard lock(deferred_mutex_);
-    if (deferred_.empty() || retrying_) return;
+    if (deferred_.empty() || retrying_) return;  // Always empty before open() has returned.
     retrying_ = true;
     batch = std::make_shared<std::deque<Deferred>>(std::move(deferred_));
     deferred_.clear();

@@ -199,8 +199,10 @@ Result<void> Writer::run_job(const Entry& entry, bool& stored_events) {
 }
 
 void Writer::after_commit(bool stored_events) {
-  if (health_.exchange(StoreHealth::ok) != StoreHealth::ok)
+  if (health_.exchange(StoreHealth::ok) != StoreHealth::ok) {
     log::info("store: the disk takes writes again");
+    if (options_.recovered) options_.recovered();
+  }
   std::function<void()> listener;
   {
     const std::lock_guard lock(mutex_);
@@ -238,7 +240,12 @@ void Writer::reopen() {
 void Writer::checkpoint_when_grown() {
   std::error_code ignored;
   const auto log_bytes = std::filesystem::file_size(options_.file.string() + "-wal", ignored);
-  if (ignored || log_bytes < checkpoint_every_pages * std::uintmax_t{4096}) return;
+  ++commits_since_checkpoint_;
+  // A log whose size cannot be seen (another file layer) is emptied by count.
+  const bool grown = ignored ? commits_since_checkpoint_ >= checkpoint_every_commits
+                             : log_bytes >= checkpoint_every_pages * std::uintmax_t{4096};
+  if (!grown) return;
+  commits_since_checkpoint_ = 0;
   // Readers may hold it up; the next commit tries again.
   if (auto done = session_->database.checkpoint(); !done)
     log::debug("store: checkpoint waits: {}", done.error().message);

@@ -28,6 +28,8 @@ inline constexpr std::size_t writer_queue_max = 4096;
 inline constexpr std::size_t writer_batch_max = 64;
 /// The write-ahead log is moved into the file when it has grown to this: 4 MiB of 4 KiB pages.
 inline constexpr int checkpoint_every_pages = 1000;
+/// The same, where the log's size cannot be seen.
+inline constexpr int checkpoint_every_commits = 40;
 
 /// What a job works with, on the writer's thread, inside its own savepoint.
 struct WriteContext {
@@ -59,6 +61,8 @@ class Writer {
     std::chrono::milliseconds reopen_every{1000};
     /// Close (true) and reopen (false) all other connections, around a recovery.
     std::function<void(bool)> suspend_readers;
+    /// The disk takes writes again. On the writer's thread.
+    std::function<void()> recovered;
   };
   using Job = std::function<Result<void>(WriteContext&)>;
   using Done = std::function<void(const Result<void>&)>;
@@ -137,6 +141,7 @@ class Writer {
   std::atomic<std::int64_t> newest_event_{0};
 
   std::optional<Session> session_;  // the writer's thread only, after open()
+  int commits_since_checkpoint_ = 0;  // the same
   std::thread thread_;
 };
 
