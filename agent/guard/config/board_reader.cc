@@ -86,8 +86,9 @@ class Once {
     if (line.empty()) return;
     const auto [place, first] = lines_.emplace(line, at);
     if (!first) {
-      problems_.add(document_, at, "line " + line + " is used already (file line " +
-                                       std::to_string(document_.line_of(place->second)) + ")");
+      problems_.add(document_, at,
+                    "line " + line + " is used already (file line " +
+                        std::to_string(document_.line_of(place->second)) + ")");
     }
   }
 

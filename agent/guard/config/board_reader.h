@@ -13,7 +13,7 @@ BoardConfig read_board(const config::Document& document, const std::filesystem::
 
 /// Checks the board against the printers: names that refer to nothing, heaters that nobody has,
 /// relays that no printer uses. What is allowed and yet should be known goes to `config.warnings`.
-void check_wiring(const config::Document& guard, const config::Document& board,
-                  GuardConfig& config, Problems& problems);
+void check_wiring(const config::Document& guard, const config::Document& board, GuardConfig& config,
+                  Problems& problems);
 
 }  // namespace firebreak::guard

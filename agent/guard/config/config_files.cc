@@ -51,9 +51,9 @@ Result<ShippedFile> find_shipped(const fs::path& folder, std::string_view kind,
     const auto installed = fs::path("/usr/share/firebreak") / below / short_file;
     if (is_file(installed)) return ShippedFile{installed, {}};
   }
-  return fail(ErrorCode::not_found, "there is no file " + places.front().string() +
-                                        ", and nothing of that name is shipped (shipped: " +
-                                        shipped_names(kind) + ")");
+  return fail(ErrorCode::not_found,
+              "there is no file " + places.front().string() +
+                  ", and nothing of that name is shipped (shipped: " + shipped_names(kind) + ")");
 }
 
 Result<std::string_view> embedded_schema(std::string_view schema) {

@@ -16,16 +16,16 @@ enum class HeaterKind { hotend, bed, chamber };
 struct HeaterProfile {
   std::string name;  ///< hotend, hotend1 …, bed, chamber.
   HeaterKind kind = HeaterKind::hotend;
-  double limit_celsius = 0;       ///< Absolute; at or above it is a trip.
-  double safe_celsius = 0;        ///< Below it a person may touch it.
-  double minimum_celsius = 0;     ///< A lower reading means an open sensor.
+  double limit_celsius = 0;              ///< Absolute; at or above it is a trip.
+  double safe_celsius = 0;               ///< Below it a person may touch it.
+  double minimum_celsius = 0;            ///< A lower reading means an open sensor.
   double fastest_rise_kelvin_per_s = 0;  ///< For the blindness table.
   // The firmwares' own kind of rule, run on the host (research: Marlin WATCH and TR periods).
-  std::chrono::seconds watch_period{};   ///< Heating must gain `watch_kelvin` in this time.
+  std::chrono::seconds watch_period{};  ///< Heating must gain `watch_kelvin` in this time.
   double watch_kelvin = 0;
   std::chrono::seconds hysteresis_period{};
-  double hysteresis_kelvin = 0;          ///< Further below the target for a whole period trips.
-  double overshoot_kelvin = 0;           ///< Further above a steady target for 5 s trips.
+  double hysteresis_kelvin = 0;  ///< Further below the target for a whole period trips.
+  double overshoot_kelvin = 0;   ///< Further above a steady target for 5 s trips.
 };
 
 /// How a printer is stopped and what it is like.
@@ -63,11 +63,11 @@ struct InputConfig {
 struct RelayConfig {
   std::string name;
   bool heartbeat = false;
-  std::string line;        ///< Plain level, or the pulse line of a heartbeat relay.
-  std::string drop_line;   ///< In series; empty where there is none.
+  std::string line;       ///< Plain level, or the pulse line of a heartbeat relay.
+  std::string drop_line;  ///< In series; empty where there is none.
   std::chrono::milliseconds hold{};
-  std::string feedback_line;            ///< Empty where there is none.
-  std::vector<std::string> covers;      ///< "printer/heater".
+  std::string feedback_line;        ///< Empty where there is none.
+  std::vector<std::string> covers;  ///< "printer/heater".
   std::string rating;
 };
 

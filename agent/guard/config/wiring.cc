@@ -56,8 +56,8 @@ class Wiring {
     for (std::size_t i = 0; i < input.zone.size(); ++i) {
       const auto where = at + "/" + std::to_string(i);
       if (printer(input.zone[i]) == nullptr) {
-        problems_.add(board_, where, "there is no printer " + input.zone[i] + " in " +
-                                         guard_.file());
+        problems_.add(board_, where,
+                      "there is no printer " + input.zone[i] + " in " + guard_.file());
       }
       if (!seen.insert(input.zone[i]).second) problems_.add(board_, where, "is listed twice");
     }
@@ -75,16 +75,19 @@ class Wiring {
       if (target == nullptr) {
         problems_.add(board_, where, "there is no printer " + owner + " in " + guard_.file());
       } else if (!has_heater(*target, heater)) {
-        problems_.add(board_, where, owner + " has no heater " + heater + "; its profile " +
-                                         target->profile.name + " has " + heaters_of(*target));
+        problems_.add(board_, where,
+                      owner + " has no heater " + heater + "; its profile " + target->profile.name +
+                          " has " + heaters_of(*target));
       } else if (target->relay != relay.name) {
         const auto said = target->relay.empty() ? "no relay" : "relay " + target->relay;
-        problems_.add(board_, where, owner + " has " + said + " in " + guard_.file() +
-                                         "; both files must say the same");
+        problems_.add(
+            board_, where,
+            owner + " has " + said + " in " + guard_.file() + "; both files must say the same");
       }
     }
     if (!relay.heartbeat) {
-      warn("relay " + relay.name + " is plain: it does not fail safe, and stays as it is when "
+      warn("relay " + relay.name +
+           " is plain: it does not fail safe, and stays as it is when "
            "this host dies");
     } else if (relay.drop_line.empty()) {
       warn("relay " + relay.name + " has no drop line: it opens only " +
@@ -118,8 +121,9 @@ class Wiring {
       if (!covered) warn("heater " + full + " is covered by no relay: it has no independent stop");
     }
     if (!any) {
-      problems_.add(guard_, at, "relay " + relay->name + " covers no heater of " + printer.name +
-                                    "; name them in `covers` of " + board_.file());
+      problems_.add(guard_, at,
+                    "relay " + relay->name + " covers no heater of " + printer.name +
+                        "; name them in `covers` of " + board_.file());
     }
   }
 
@@ -131,8 +135,9 @@ class Wiring {
       problems_.add(board_, at + "/printer",
                     "there is no printer " + sensor.printer + " in " + guard_.file());
     } else if (!has_heater(*owner, sensor.heater)) {
-      problems_.add(board_, at + "/heater", sensor.printer + " has no heater " + sensor.heater +
-                                                "; its profile has " + heaters_of(*owner));
+      problems_.add(board_, at + "/heater",
+                    sensor.printer + " has no heater " + sensor.heater + "; its profile has " +
+                        heaters_of(*owner));
     }
     if (!sensed_.insert(sensor.printer + "/" + sensor.heater).second) {
       problems_.add(board_, at + "/heater", "another sensor is at this heater already");
@@ -148,8 +153,8 @@ class Wiring {
 
 }  // namespace
 
-void check_wiring(const config::Document& guard, const config::Document& board,
-                  GuardConfig& config, Problems& problems) {
+void check_wiring(const config::Document& guard, const config::Document& board, GuardConfig& config,
+                  Problems& problems) {
   Wiring(guard, board, config, problems).check();
 }
 

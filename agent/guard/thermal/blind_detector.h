@@ -6,7 +6,8 @@
 namespace firebreak::guard::thermal {
 
 struct BlindState {
-  std::int64_t started_ns = 0;  ///< First step ever: with no reading at all, the age counts from it.
+  std::int64_t started_ns =
+      0;  ///< First step ever: with no reading at all, the age counts from it.
 };
 
 /// Silence while a heater is hot or may be: warn at 5 s, trip at min(15 s, (limit + 50 K - T) /

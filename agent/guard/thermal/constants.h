@@ -48,18 +48,21 @@ struct RiseRule {
 /// closes.
 constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
   switch (kind) {
-    case HeaterKind::hotend: return {4, 10, 6, 0.1F};
-    case HeaterKind::bed: return {14, 30, 4, 0.05F};
-    case HeaterKind::chamber: return {14, 30, 15, 0.2F};
+    case HeaterKind::hotend:
+      return {4, 10, 6, 0.1F};
+    case HeaterKind::bed:
+      return {14, 30, 4, 0.05F};
+    case HeaterKind::chamber:
+      return {14, 30, 15, 0.2F};
   }
   return {4, 10, 6, 0.1F};
 }
 
 // Overshoot: RepRapFirmware's excursion time.
 inline constexpr double overshoot_s = 5;
-inline constexpr double slope_span_s = 4;              ///< Slope over it: above noise and jitter.
-inline constexpr float overshoot_rise_kelvin = 1;      ///< Rising by this within it is heating.
-inline constexpr float overshoot_flat_kelvin = 0.3F;   ///< At duty 0 it must have fallen this far.
+inline constexpr double slope_span_s = 4;             ///< Slope over it: above noise and jitter.
+inline constexpr float overshoot_rise_kelvin = 1;     ///< Rising by this within it is heating.
+inline constexpr float overshoot_flat_kelvin = 0.3F;  ///< At duty 0 it must have fallen this far.
 
 // Hysteresis: a target counts as reached 2 K below (a PID may settle below it).
 inline constexpr float reached_kelvin = 2;
@@ -76,9 +79,7 @@ constexpr double fell_out_s(HeaterKind kind) noexcept {
 // (corpus, autoreport_heatup); a hotend at full power makes 0.3 K/s near its end, 6 K in 20 s.
 inline constexpr float full_duty = 0.95F;
 inline constexpr int frozen_readings = 5;
-constexpr double frozen_s(HeaterKind kind) noexcept {
-  return kind == HeaterKind::hotend ? 20 : 60;
-}
+constexpr double frozen_s(HeaterKind kind) noexcept { return kind == HeaterKind::hotend ? 20 : 60; }
 
 // Own sensor (research/thermal D8).
 inline constexpr float own_kelvin = 15;
@@ -96,11 +97,11 @@ inline constexpr double cold_silence_warn_s = 60;  ///< Cold and silent is switc
 inline constexpr double cooling_hotend_s = 8;
 inline constexpr double cooling_bed_s = 25;
 inline constexpr double cooling_longest_s = 60;
-inline constexpr float cooling_part = 0.3F;      ///< Of the expected rate.
+inline constexpr float cooling_part = 0.3F;  ///< Of the expected rate.
 inline constexpr float cooling_quanta = 3;
-inline constexpr float noise_kelvin = 0.1F;      ///< A finer resolution is below the ADC's noise.
+inline constexpr float noise_kelvin = 0.1F;  ///< A finer resolution is below the ADC's noise.
 inline constexpr float cooling_rise_kelvin = 3;
-inline constexpr float cold_rise_kelvin = 1;     ///< "No rise" for a reading that is cold already.
+inline constexpr float cold_rise_kelvin = 1;  ///< "No rise" for a reading that is cold already.
 inline constexpr double reading_fresh_s = 3;
 /// Where a person may touch it; a profile may say less, never more.
 constexpr float safe_at_most(HeaterKind kind) noexcept {
@@ -118,7 +119,7 @@ inline constexpr float revived_rise_kelvin = 5;
 /// Reports that were on their way when the latch was set still show the old target.
 inline constexpr double latch_grace_s = 2;
 inline constexpr double probation_clean_s = 60;
-inline constexpr double probation_report_s = 15;   ///< Beyond the profile's boot time.
+inline constexpr double probation_report_s = 15;  ///< Beyond the profile's boot time.
 inline constexpr double probation_confirm_s = 15;
 
 }  // namespace firebreak::guard::thermal

@@ -15,7 +15,8 @@ double base_window_s(HeaterKind kind) noexcept {
 }
 
 /// Takes in a reading that came after `begun_ns`.
-void follow(CoolingTrack& track, float celsius, std::int64_t at_ns, std::int64_t begun_ns) noexcept {
+void follow(CoolingTrack& track, float celsius, std::int64_t at_ns,
+            std::int64_t begun_ns) noexcept {
   if (at_ns <= begun_ns || at_ns <= track.last_at_ns || !std::isfinite(celsius)) return;
   if (!std::isfinite(track.start)) track.start = celsius;
   if (!std::isfinite(track.highest) || celsius >= track.highest) {
@@ -70,8 +71,7 @@ void CoolingProof::begin(const StepInput& input, const PrinterReadings& readings
       state_.own[i] = started(input.own[i].celsius, input.own[i].at_ns, input.now_ns);
     }
     const float celsius = state_.reported[i].start;
-    const bool cold =
-        celsius < heater.safe && reading.target_celsius == 0 && !monitor.doubted(i);
+    const bool cold = celsius < heater.safe && reading.target_celsius == 0 && !monitor.doubted(i);
     if (!cold) state_.maybe_hot |= 1U << i;
     const double needs = window_s(heater.kind, celsius, monitor.quantum(i));
     if (needs > cooling_longest_s) state_.provable = 0;
@@ -86,9 +86,9 @@ bool CoolingProof::fell(const Heater& heater, const CoolingTrack& track, float q
   const float drop = track.highest - track.last;
   const auto took = static_cast<float>(to_seconds(track.last_at_ns - track.highest_at_ns));
   const float rate = cooling_part * expected_rate(heater.kind, track.last);
-  const float least = std::max(cooling_quanta * std::max(quantum, noise_kelvin),
-                               rate * (static_cast<float>(base_window_s(heater.kind)) -
-                                       rise_rule(heater.kind).lag_s));
+  const float least = std::max(
+      cooling_quanta * std::max(quantum, noise_kelvin),
+      rate * (static_cast<float>(base_window_s(heater.kind)) - rise_rule(heater.kind).lag_s));
   return drop >= least && drop >= rate * took;
 }
 
@@ -114,7 +114,8 @@ CoolingResult CoolingProof::step(const StepInput& input, const PrinterReadings& 
     auto& track = state_.reported[i];
     auto& own = state_.own[i];
     follow(track, reading.celsius, reading.celsius_at_ns, state_.begun_ns);
-    if (input.own[i].present) follow(own, input.own[i].celsius, input.own[i].at_ns, state_.begun_ns);
+    if (input.own[i].present)
+      follow(own, input.own[i].celsius, input.own[i].at_ns, state_.begun_ns);
     result.risen |= track.last > track.start + cooling_rise_kelvin ||
                     own.last > own.start + cooling_rise_kelvin;
 

@@ -18,15 +18,15 @@ struct CoolingTrack {
   std::int64_t highest_at_ns = 0;
   std::int64_t last_at_ns = 0;  ///< Last reading taken in; readings before the stop do not count.
   float last = unknown;
-  std::int32_t readings = 0;    ///< Since the stop.
-  std::int32_t changes = 0;     ///< Readings that differed from the one before.
+  std::int32_t readings = 0;  ///< Since the stop.
+  std::int32_t changes = 0;   ///< Readings that differed from the one before.
 };
 
 /// Plain data of one CoolingProof, in memory that outlives a restart.
 struct CoolingState {
   std::int64_t begun_ns = 0;  ///< 0 = no stop is being watched.
   std::int64_t window_ns = 0;
-  std::uint32_t provable = 0;  ///< 1 unless some heater would need more than 60 s.
+  std::uint32_t provable = 0;   ///< 1 unless some heater would need more than 60 s.
   std::uint32_t maybe_hot = 0;  ///< Bit per heater: not known to be cold at the stop.
   std::array<CoolingTrack, max_heaters> reported{};
   std::array<CoolingTrack, max_heaters> own{};
@@ -43,7 +43,7 @@ struct CoolingResult {
   /// The same by the board's own sensors for every heater that may have been hot: an independent
   /// source, proof after any stop.
   bool cooled_elsewhere = false;
-  bool risen = false;           ///< Some reading is more than 3 K over its value at the stop.
+  bool risen = false;            ///< Some reading is more than 3 K over its value at the stop.
   bool target_positive = false;  ///< A report after the stop (and its grace) shows a target.
 };
 

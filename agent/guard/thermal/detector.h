@@ -12,8 +12,8 @@ namespace firebreak::guard::thermal {
 /// What one step sees of one heater. All times are CLOCK_MONOTONIC in ns; unknown values are NaN.
 struct HeaterView {
   std::int64_t now_ns = 0;
-  bool fresh = false;              ///< A temperature came since the last step.
-  float celsius = unknown;         ///< The last one.
+  bool fresh = false;       ///< A temperature came since the last step.
+  float celsius = unknown;  ///< The last one.
   float target_celsius = unknown;
   float duty = unknown;            ///< 0…1.
   std::int64_t celsius_at_ns = 0;  ///< 0 = never.
@@ -23,8 +23,8 @@ struct HeaterView {
   bool has_own = false;
   /// Latched, or its relay open: a lack of heat is then our own doing; only heat is news.
   bool stopped = false;
-  bool hold_blind = false;         ///< Silence is expected and watched elsewhere (probation).
-  bool target_commanded = false;   ///< A target > 0 was seen on its way since the last reading.
+  bool hold_blind = false;        ///< Silence is expected and watched elsewhere (probation).
+  bool target_commanded = false;  ///< A target > 0 was seen on its way since the last reading.
 
   [[nodiscard]] bool heating_asked() const noexcept { return target_celsius > 0; }
 };

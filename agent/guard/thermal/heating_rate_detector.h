@@ -6,8 +6,8 @@
 namespace firebreak::guard::thermal {
 
 struct HeatingRateState {
-  float base = 0;                ///< Reading that the gain is measured from.
-  std::int64_t base_at_ns = 0;   ///< 0 = not watching.
+  float base = 0;                  ///< Reading that the gain is measured from.
+  std::int64_t base_at_ns = 0;     ///< 0 = not watching.
   std::int64_t idle_since_ns = 0;  ///< Below the target at duty 0 since.
   Rule found = Rule::none;
 };

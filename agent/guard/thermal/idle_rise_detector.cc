@@ -10,9 +10,8 @@ IdleRiseDetector::IdleRiseDetector(const HeaterProfile& profile, IdleRiseState& 
 Finding IdleRiseDetector::step(const HeaterView& view) noexcept {
   if (view.fresh && std::isfinite(view.celsius)) {
     // A stopped printer has no business heating, whatever its firmware shows as the target.
-    const bool unwanted =
-        view.stopped || view.target_celsius == 0 ||
-        (view.duty == 0 && view.celsius > view.target_celsius + reached_kelvin);
+    const bool unwanted = view.stopped || view.target_celsius == 0 ||
+                          (view.duty == 0 && view.celsius > view.target_celsius + reached_kelvin);
     if (!unwanted) {
       rise_.reset();
       state_.readings = 0;

@@ -27,8 +27,8 @@ class JumpDetector final : public Detector {
   [[nodiscard]] float allowance(const HeaterView& view) const noexcept;
   void take(const HeaterView& view) noexcept;
 
-  float rise_;       ///< K/s.
-  float fall_tau_;   ///< s.
+  float rise_;      ///< K/s.
+  float fall_tau_;  ///< s.
   JumpState& state_;
 };
 

@@ -26,8 +26,8 @@ std::int64_t ProbationWatch::report_due_ns(const StepInput& input) const noexcep
   const auto due = state_.begun_ns + boot_ns_ + seconds_ns(probation_report_s);
   if (state_.after_hardware == 0) return due;
   for (std::size_t i = 0; i < count_; ++i) {
-    const bool seen = input.own[i].present &&
-                      to_seconds(input.now_ns - input.own[i].at_ns) <= own_fresh_s;
+    const bool seen =
+        input.own[i].present && to_seconds(input.now_ns - input.own[i].at_ns) <= own_fresh_s;
     if (!seen) return std::min(due, state_.confirmed_ns + seconds_ns(probation_confirm_s));
   }
   return due;

@@ -44,7 +44,8 @@ namespace {
 std::uint32_t fingerprint(const PrinterProfile& profile) {
   std::uint32_t hash = 2166136261U;
   for (const auto& heater : profile.heaters) {
-    for (const char c : heater.name + "\n") hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    for (const char c : heater.name + "\n")
+      hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
   }
   return hash;
 }
@@ -160,8 +161,8 @@ void ThermalMonitor::observe(std::size_t index, const StepInput& input,
   state.active_rules = active;
 
   const auto bit_of_heater = 1U << index;
-  const bool recent = view.celsius_at_ns != 0 &&
-                      to_seconds(view.now_ns - view.celsius_at_ns) <= reading_fresh_s;
+  const bool recent =
+      view.celsius_at_ns != 0 && to_seconds(view.now_ns - view.celsius_at_ns) <= reading_fresh_s;
   const bool sensible = std::isfinite(view.celsius) && state.jump.outliers == 0 &&
                         state.limit.nonsense == 0 && state.limit.low == 0;
   if (recent && sensible && state.doubted == 0) report_.trusted |= bit_of_heater;

@@ -25,8 +25,8 @@ struct StepInput {
   /// Latched, or the relay is open: a lack of heat and of reports is then a consequence. Heat
   /// (over limit, idle rise, own sensor over the limit) is judged all the same.
   bool stopped = false;
-  bool hold_blind = false;           ///< Probation watches the first report itself.
-  bool target_commanded = false;     ///< link_event::target_positive since the last step.
+  bool hold_blind = false;        ///< Probation watches the first report itself.
+  bool target_commanded = false;  ///< link_event::target_positive since the last step.
   std::array<OwnSensorView, max_heaters> own{};
 };
 
@@ -36,10 +36,10 @@ inline constexpr std::size_t max_verdicts = 24;
 struct StepReport {
   std::array<Verdict, max_verdicts> verdicts{};
   std::size_t count = 0;
-  CauseSet trips = 0;          ///< Causes of all trips in `verdicts`.
-  std::uint32_t trusted = 0;   ///< Bit per heater: fresh (3 s), sensible and not doubted.
+  CauseSet trips = 0;              ///< Causes of all trips in `verdicts`.
+  std::uint32_t trusted = 0;       ///< Bit per heater: fresh (3 s), sensible and not doubted.
   std::uint32_t possibly_hot = 0;  ///< Bit per heater: hot, or not known to be cold.
-  std::uint32_t untold = 0;    ///< Verdicts that did not fit; their causes are in `trips`.
+  std::uint32_t untold = 0;        ///< Verdicts that did not fit; their causes are in `trips`.
 
   [[nodiscard]] std::span<const Verdict> all() const noexcept { return {verdicts.data(), count}; }
 };

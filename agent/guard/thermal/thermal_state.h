@@ -20,10 +20,11 @@ namespace firebreak::guard::thermal {
 /// All that the rules remember of one heater.
 struct HeaterState {
   std::int64_t last_at_ns = 0;  ///< Of the last reading that was taken in; outlives a restart.
-  std::int64_t commanded_at_ns = 0;  ///< A target > 0 was seen on its way; 0 = none since a reading.
+  std::int64_t commanded_at_ns =
+      0;  ///< A target > 0 was seen on its way; 0 = none since a reading.
   float last_celsius = unknown;
   float last_target = unknown;
-  float quantum = 1;             ///< Finest step seen: 1, 0.1 or 0.01 K.
+  float quantum = 1;               ///< Finest step seen: 1, 0.1 or 0.01 K.
   std::uint32_t active_rules = 0;  ///< Bits of Rule.
   std::uint32_t doubted = 0;       ///< 1 from a verdict that doubts the sensor until a reset.
   LimitState limit;

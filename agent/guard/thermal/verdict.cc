@@ -30,8 +30,8 @@ constexpr std::array rule_table{
              LimitUnit::kelvin_in_time, "fell below its target: heater or sensor is off"},
     RuleInfo{Rule::hysteresis_sensor, "hysteresis.sensor", trip, Cause::sensor_out, true,
              LimitUnit::kelvin_in_time, "fell faster than a heater cools: the sensor is out"},
-    RuleInfo{Rule::overshoot, "overshoot", trip, Cause::stuck_on, false,
-             LimitUnit::kelvin_in_time, "heats past its target: the heater's switch is stuck"},
+    RuleInfo{Rule::overshoot, "overshoot", trip, Cause::stuck_on, false, LimitUnit::kelvin_in_time,
+             "heats past its target: the heater's switch is stuck"},
     RuleInfo{Rule::idle_rise, "idle-rise", trip, Cause::stuck_on, false, LimitUnit::kelvin,
              "warms though nothing asks for heat: the heater's switch is stuck"},
     RuleInfo{Rule::frozen, "frozen", trip, Cause::frozen, true, LimitUnit::seconds,
@@ -42,8 +42,8 @@ constexpr std::array rule_table{
              LimitUnit::celsius, "the board's own sensor is at or over the limit"},
     RuleInfo{Rule::own_sensor_stale, "own-sensor.stale", warning, Cause::sensor_out, false,
              LimitUnit::seconds, "the board's own sensor is silent"},
-    RuleInfo{Rule::blind_warning, "blind.warning", warning, Cause::blind, false,
-             LimitUnit::seconds, "no temperature while it may be hot"},
+    RuleInfo{Rule::blind_warning, "blind.warning", warning, Cause::blind, false, LimitUnit::seconds,
+             "no temperature while it may be hot"},
     RuleInfo{Rule::blind, "blind", trip, Cause::blind, true, LimitUnit::seconds,
              "no temperature for longer than is safe while it may be hot"},
     RuleInfo{Rule::silent_cold, "silent.cold", warning, Cause::blind, false, LimitUnit::seconds,
@@ -117,12 +117,18 @@ void describe(const Finding& finding, std::string_view heater, float celsius, fl
   out.text(", target ").number(target_celsius, true);
   out.text(std::isfinite(target_celsius) ? " °C" : "").text(", limit ");
   switch (rule.unit) {
-    case LimitUnit::celsius: out.number(finding.limit, true).text(" °C"); break;
-    case LimitUnit::kelvin: out.number(finding.limit, true).text(" K"); break;
+    case LimitUnit::celsius:
+      out.number(finding.limit, true).text(" °C");
+      break;
+    case LimitUnit::kelvin:
+      out.number(finding.limit, true).text(" K");
+      break;
     case LimitUnit::kelvin_in_time:
       out.number(finding.limit, true).text(" K in ").number(finding.seconds, false).text(" s");
       break;
-    case LimitUnit::seconds: out.number(finding.limit, true).text(" s"); break;
+    case LimitUnit::seconds:
+      out.number(finding.limit, true).text(" s");
+      break;
   }
   out.text(": ").text(rule.sentence);
 }

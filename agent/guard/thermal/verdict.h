@@ -45,8 +45,8 @@ struct RuleInfo {
   Rule rule;
   std::string_view name;  ///< The word in logs and docs.
   Level level;
-  Cause cause;            ///< Means nothing for a warning.
-  bool doubts_sensor;     ///< The sensor that was read is no proof of anything from now on.
+  Cause cause;         ///< Means nothing for a warning.
+  bool doubts_sensor;  ///< The sensor that was read is no proof of anything from now on.
   LimitUnit unit;
   std::string_view sentence;
 };
@@ -65,10 +65,10 @@ struct Finding {
 struct Verdict {
   Level level = Level::none;
   Cause cause = Cause::blind;
-  std::uint8_t heater = 0;      ///< Index in the profile's heaters.
+  std::uint8_t heater = 0;  ///< Index in the profile's heaters.
   Rule rule = Rule::none;
   bool doubts_sensor = false;
-  bool onset = false;           ///< First step of this verdict: the one to log.
+  bool onset = false;            ///< First step of this verdict: the one to log.
   std::array<char, 161> text{};  ///< Zero-ended; filled on onset only.
 };
 
