@@ -255,6 +255,21 @@ void shrink_events(json& result) {
   found->erase(found->begin() + static_cast<std::ptrdiff_t>(keep), found->end());
 }
 
+// A bare list of events in the socket's shape: which log they are of, and how far it goes.
+json in_its_log(json list, GuardService& service) {
+  const json status = service.status();
+  const json store = status.value("store", json::object());
+  const json log = store.value("log", json());
+  json logs = json::array();
+  if (log.is_string()) logs.push_back({{"log", log}, {"last_seq", store.value("last_seq", 0)}});
+  return {{"log", log}, {"logs", std::move(logs)}, {"events", std::move(list)}};
+}
+
+bool holds_no_event(const json& result) {
+  if (result.is_array()) return result.empty();
+  return !result.is_object() || !result.contains("events") || result["events"].empty();
+}
+
 void perform_events(Request& request, GuardService& service, MonotonicTime now, bool may_wait) {
   Fields fields(request.body);
   const auto log = fields.text("log", 16, false);
@@ -267,14 +282,13 @@ void perform_events(Request& request, GuardService& service, MonotonicTime now, 
   if (!fields.problem().empty()) return answer_problem(request, "bad_request", fields.problem());
   auto result = service.events(log, after, static_cast<int>(limit));
   if (!result) return answer_error(request, result.error());
-  const bool empty =
-      !result->is_object() || !result->contains("events") || (*result)["events"].empty();
-  if (empty && wait > 0 && may_wait) {
+  if (holds_no_event(*result) && wait > 0 && may_wait) {
     if (!request.waiting) request.wait_until = now + std::chrono::milliseconds(wait);
     request.waiting = true;
     request.next_look = std::min(now + events_look_again, request.wait_until);
     if (now < request.wait_until) return;
   }
+  if (result->is_array()) *result = in_its_log(std::move(*result), service);
   shrink_events(*result);
   answer_json(request, std::move(result));
 }
