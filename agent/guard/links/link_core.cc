@@ -86,17 +86,16 @@ void LinkCore::open_port(MonotonicTime now) {
     return;
   }
   open_error_noted_ = false;
-  forget_session();
+  splitter_.clear();
+  stream_.clear();
   opened_at_ = now;
   shared_.port_fd.store(port_.fd());
   expect_boot(now);
   note(LinkNote::port_opened, NoteSeverity::info, "the port was opened");
 }
 
-/// What was learned of a board that is no longer there, or that has booted.
-void LinkCore::forget_session() noexcept {
-  splitter_.clear();
-  stream_.clear();
+/// What was learned of a board that has booted.
+void LinkCore::forget_board() noexcept {
   answers_.clear();
   judge_.reset();
   command_ = Command::none;
@@ -105,10 +104,11 @@ void LinkCore::forget_session() noexcept {
   heat_waits_ = 0;
   active_tool_ = 0;
   unanswered_ = 0;
-  report_at_ = unasked_at_ = busy_at_ = {};
+  report_at_ = unasked_at_ = busy_at_ = autoreport_sent_ = {};
 }
 
 void LinkCore::expect_boot(MonotonicTime now) noexcept {
+  forget_board();
   opened_at_ = now;
   identity_tries_ = 0;
   lines_since_open_ = false;
@@ -121,7 +121,7 @@ void LinkCore::lose_port(MonotonicTime now) {
   shared_.port_fd.store(-1);
   keeper_.forget(keeper_name_);
   port_.close();
-  forget_session();
+  forget_board();
   gate_.end_session(false);
   host_in_.clear();
   if (host_was_attached_) host_.hang_up();

@@ -57,7 +57,7 @@ class LinkCore final : private HostLineObserver {
   void become(LinkState state) noexcept;
   void expect_boot(MonotonicTime now) noexcept;
   void verified(MonotonicTime now);
-  void forget_session() noexcept;
+  void forget_board() noexcept;
   void ask(MonotonicTime now);
   void ask_identity(MonotonicTime now) noexcept;
   void ask_temperature(MonotonicTime now) noexcept;

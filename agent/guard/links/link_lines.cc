@@ -215,14 +215,6 @@ void LinkCore::on_banner(std::string_view line, bool own_ending, MonotonicTime n
   }
   banner_at_ = now;
   if (state_ == LinkState::opening) return;
-  answers_.clear();
-  judge_.reset();
-  command_ = Command::none;
-  command_sent_ = 0;
-  autoreport_on_ = host_sets_autoreport_ = false;
-  autoreport_sent_ = {};
-  heat_waits_ = 0;
-  active_tool_ = 0;
   expect_boot(now);
   lines_since_open_ = true;
 }

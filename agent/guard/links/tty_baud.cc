@@ -8,7 +8,7 @@ bool set_tty_baud(int fd, int baud) noexcept {
   termios2 settings{};
   if (ioctl(fd, TCGETS2, &settings) != 0) return false;
   settings.c_cflag &= ~static_cast<tcflag_t>(CBAUD | (CBAUD << IBSHIFT));
-  settings.c_cflag |= BOTHER | (BOTHER << IBSHIFT);
+  if (baud != 0) settings.c_cflag |= BOTHER | (BOTHER << IBSHIFT);  // Else B0: hang up.
   settings.c_ispeed = settings.c_ospeed = static_cast<speed_t>(baud);
   return ioctl(fd, TCSETS2, &settings) == 0;
 }

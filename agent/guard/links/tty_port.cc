@@ -188,6 +188,8 @@ std::size_t TtyPort::queued() noexcept {
 }
 
 bool TtyPort::set_dtr(bool high) noexcept {
+  // Speed 0 is the terminal's own way to say it; a pty has no lines, but whoever made it sees that.
+  if (fd_ >= 0 && pty_) return set_tty_baud(fd_, high ? baud_ : 0);
   int line = TIOCM_DTR;
   return fd_ >= 0 && ioctl(fd_, high ? TIOCMBIS : TIOCMBIC, &line) == 0;
 }

@@ -52,7 +52,8 @@ class TtyPort final : public SerialPort {
   std::array<Retired, 4> retired_{};
 };
 
-/// Sets any baud rate (termios2, BOTHER) without a change of another setting. False if refused.
+/// Sets any baud rate (termios2, BOTHER) without a change of another setting; 0 drops DTR. False
+/// if refused.
 bool set_tty_baud(int fd, int baud) noexcept;
 /// The output baud rate of a terminal, or 0.
 int tty_baud(int fd) noexcept;
