@@ -36,8 +36,8 @@ void EstopLoop::start() {
   }
   for (auto& printer : core_.printers) machine::begin_start(printer->memory);
   relays_driven_ = false;
+  host_changed_ = true;
   pass(clock_.now().time_since_epoch().count(), {}, false);
-  core_.mapped->layout().host.commit(host_);
 }
 
 void EstopLoop::pass(std::int64_t now_ns, std::span<const InputEdge> edges,
@@ -50,6 +50,7 @@ void EstopLoop::pass(std::int64_t now_ns, std::span<const InputEdge> edges,
   share_power();
 
   // The latch is in memory that outlives us before the first byte leaves.
+  commit_host();
   for (auto& printer : core_.printers) commit(*printer);
   times_.latched_ns = monotonic_ns();
   for (auto& printer : core_.printers) send(*printer);
@@ -88,10 +89,14 @@ void EstopLoop::latch_host(Cause cause) noexcept {
   host_.latched = true;
   host_.causes |= bit(cause);
   ++host_.generation;
+  host_changed_ = true;
 }
 
 void EstopLoop::take_host_requests() noexcept {
-  if (core_.forget_restarts.exchange(0) != 0) host_.restarts_ns = {};
+  if (core_.forget_restarts.exchange(0) != 0) {
+    host_.restarts_ns = {};
+    host_changed_ = true;
+  }
   const std::uint32_t number = core_.host_reset_request.exchange(0);
   if (number == 0 || number != host_.generation) return;
   for (const auto& input : core_.inputs) {
@@ -99,6 +104,7 @@ void EstopLoop::take_host_requests() noexcept {
   }
   host_.latched = false;
   host_.causes = 0;
+  host_changed_ = true;
 }
 
 void EstopLoop::gather_relay(PrinterRuntime& printer, Facts& facts) noexcept {
@@ -212,12 +218,18 @@ void EstopLoop::share_power() noexcept {
   }
 }
 
+void EstopLoop::commit_host() noexcept {
+  if (!host_changed_) return;
+  host_changed_ = false;
+  core_.mapped->layout().host.commit(host_);
+  core_.host_seen.store(host_);
+  core_.slot_request.fetch_add(1, std::memory_order_acq_rel);
+}
+
 void EstopLoop::commit(PrinterRuntime& printer) noexcept {
   if (!doing_[printer.index].changed) return;
   printer.mapped->memory.commit(printer.memory);
-  core_.mapped->layout().host.commit(host_);
   printer.seen.store(printer.memory);
-  core_.host_seen.store(host_);
   core_.slot_request.fetch_add(1, std::memory_order_acq_rel);
 }
 

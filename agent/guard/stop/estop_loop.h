@@ -42,6 +42,7 @@ class EstopLoop {
   void tell_relays(std::int64_t now_ns) noexcept;
   void tell_link(PrinterRuntime& printer) noexcept;
   void tell_alarm(std::int64_t now_ns) noexcept;
+  void commit_host() noexcept;
   void commit(PrinterRuntime& printer) noexcept;
   void record(PrinterRuntime& printer) noexcept;
   void record_presses(std::span<const InputEdge> edges) noexcept;
@@ -67,6 +68,7 @@ class EstopLoop {
   PassTimes times_;
   std::uint32_t passes_ = 0;
   bool relays_driven_ = false;
+  bool host_changed_ = false;
 };
 
 }  // namespace firebreak::guard
