@@ -35,17 +35,20 @@ if(FIREBREAK_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# Archives first: what the guard links is locked into memory, and a whole shared library is more
-# than the part that is used.
-set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
-
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(GTest REQUIRED)
+# What the guard links is locked into memory, and a whole shared library is more than the part
+# that is used: of these the archive is taken.
+set(firebreak_suffixes ${CMAKE_FIND_LIBRARY_SUFFIXES})
+set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(yaml_cpp REQUIRED IMPORTED_TARGET yaml-cpp)
+pkg_check_modules(serialport REQUIRED IMPORTED_TARGET libserialport)
+set(CMAKE_FIND_LIBRARY_SUFFIXES ${firebreak_suffixes})
 
 # firebreak_library(NAME SOURCES a.cc … [LIBS …]): the static library fb_NAME.
 function(firebreak_library name)
