@@ -267,7 +267,7 @@ void App::reload(const Settings& settings) {
   Settings same = settings;
   same.log_level = p.settings.log_level;
   p.settings.log_level = settings.log_level;
-  log::info(same == p.settings
+  log::info("{}", same == p.settings
                 ? "configuration: read again"
                 : "configuration: the new one is valid; what else changed counts from the next "
                   "start");

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-struct ApiTest : testing::Test {
+struct ApiTest : ::testing::Test {
   ApiBench bench;
   const std::string admin = bench.token(all_scopes);
   const json document = json::parse(openapi_text());

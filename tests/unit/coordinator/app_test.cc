@@ -18,7 +18,7 @@ std::string text_of(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-struct AppTest : testing::Test {
+struct AppTest : ::testing::Test {
   AppTest() {
     std::signal(SIGPIPE, SIG_IGN);
     settings.state_dir = folder.path() / "state";
@@ -87,7 +87,7 @@ TEST_F(AppTest, a_ca_without_its_key_is_not_quietly_replaced) {
   EXPECT_FALSE(app.start(settings));
 }
 
-struct SettingsTest : testing::Test {
+struct SettingsTest : ::testing::Test {
   TemporaryFolder folder;
   Result<Settings> load(const std::string& yaml) {
     const auto file = folder.path() / "coordinator.yaml";

@@ -11,7 +11,7 @@ using nlohmann::json;
 
 const Requester ana{"token:1 ana", "1", "smoke"};
 
-struct OperationsTest : testing::Test {
+struct OperationsTest : ::testing::Test {
   ApiBench bench;
   FakeLink& link = bench.link;
 
@@ -159,7 +159,7 @@ TEST_F(OperationsTest, is_in_the_audit_log_with_its_answer) {
   EXPECT_NE(std::find(actions.begin(), actions.end(), "stop.answer"), actions.end());
 }
 
-struct FleetTest : testing::Test {
+struct FleetTest : ::testing::Test {
   ApiBench bench;
   json printer(const std::string& name) { return bench.fleet.printer_json({"a1", name}); }
 };

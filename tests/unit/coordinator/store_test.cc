@@ -10,10 +10,10 @@ namespace {
 
 using nlohmann::json;
 
-struct StoreTest : testing::Test {
+struct StoreTest : ::testing::Test {
   ManualClock clock;
   TemporaryFolder folder;
-  std::unique_ptr<SqliteStore> store = open_store(folder.path(), clock);
+  std::unique_ptr<Store> store = open_store(folder.path(), clock);
 
   void reopen() {
     store.reset();

@@ -7,7 +7,7 @@ namespace {
 
 using Kind = TokenVerdict::Kind;
 
-struct TokenBookTest : testing::Test {
+struct TokenBookTest : ::testing::Test {
   ManualClock clock;
   TokenBook book{clock};
   std::int64_t now() const { return clock.wall().time_since_epoch().count(); }
