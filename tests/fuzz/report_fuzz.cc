@@ -27,9 +27,8 @@ void check_line(std::string_view line) {
   demand(parsed.values().empty() || parsed.kind == LineKind::temperature);
   for (const auto& value : parsed.values()) {
     demand(value.celsius >= lowest_possible_celsius && value.celsius <= highest_possible_celsius);
-    demand(std::isnan(value.target_celsius) ||
-           (value.target_celsius >= lowest_possible_celsius &&
-            value.target_celsius <= highest_possible_celsius));
+    demand(std::isnan(value.target_celsius) || (value.target_celsius >= lowest_possible_celsius &&
+                                                value.target_celsius <= highest_possible_celsius));
     demand(std::isnan(value.duty) || (value.duty >= 0 && value.duty <= 1000));
   }
   // A damaged byte in a report never leaves a value behind.

@@ -45,7 +45,7 @@ class Host:
             folder.mkdir(parents=True)
         self.profile = profile
         self.sim = Simulator(sim_folder, farm.binary("firebreak-sim"), name, printers, relays,
-                             own_sensors, dialect=dialect)
+                             own_sensors, seed=len(farm.hosts) + 1, dialect=dialect)
         self.guard_yaml = self.folder / "guard.yaml"
         self.uplink_yaml = self.folder / "uplink.yaml"
         self.write_guard_config()
@@ -117,8 +117,21 @@ class Host:
              *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s)
 
     def wait_state(self, printer, *states, timeout_s=30):
-        return wait_for(lambda: (lambda p: p["state"] in states and p)(self.ask.printer(printer)),
-                        timeout_s, f"{printer} in {'/'.join(states)}")
+        seen = {}
+        def there():
+            seen.update(self.ask.printer(printer))
+            return seen["state"] in states
+        try:
+            wait_for(there, timeout_s, f"{printer} in {'/'.join(states)}")
+        except Timeout as error:
+            raise Timeout(f"{error}; it is {seen}\n{self.last_events()}") from None
+        return seen
+
+    def last_events(self, count=15):
+        """The newest events as text, for a failure's message."""
+        return "\n".join(f"  {event['seq']:>4} {event['mono_ms']} {event['kind']} "
+                         f"{event['printer'] or ''}: {event['text']}"
+                         for event in self.ask.events()[-count:])
 
     def wait_links(self, timeout_s=30):
         """Every printer answers and has a trusted temperature."""

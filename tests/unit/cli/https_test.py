@@ -324,6 +324,15 @@ class OverHttps(unittest.TestCase):
         self.routes["DELETE", "/api/v1/tokens/7"] = (200, {"id": "7"})
         self.assertEqual(self.type("token", "revoke", "7").returncode, 0)
 
+    def test_output_that_nobody_takes_is_a_failure(self):
+        self.login()
+        environment = {"FIREBREAK_CONFIG": self.config.name}
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([FIREBREAK, "status"], env=environment, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("could not be written", done.stderr)
+
     def test_audit_verify_is_status_8_when_the_log_does_not_verify(self):
         self.login()
         path = ("GET", "/api/v1/audit/verify")

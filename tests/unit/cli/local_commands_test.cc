@@ -284,6 +284,8 @@ TEST_F(LocalTest, AWrongCommandLineIsStatusTwoWithWhatWasMeant) {
 TEST_F(LocalTest, HelpIsDataAndVersionNeedsNobody) {
   EXPECT_EQ(type({"local", "stop", "--help"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("firebreak local stop"));
+  EXPECT_EQ(type({"--version"}), 0);
+  EXPECT_THAT(out_.str(), Not(HasSubstr(" ")));
   EXPECT_EQ(type({"version"}), 0);
   EXPECT_THAT(out_.str(), StartsWith("firebreak\t"));
 }

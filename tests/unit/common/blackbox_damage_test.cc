@@ -133,5 +133,27 @@ TEST_F(BlackBoxTest, AMissingFolderIsAWarningUntilItIsThere) {
   EXPECT_TRUE(contains(last_of("store")["text"], "writes again"));
 }
 
+TEST_F(BlackBoxTest, ASecondGuardOnTheSameFolderTouchesNothingUntilTheFirstIsGone) {
+  push(3);
+  run();
+  const std::string log = box_->status().log;
+  BlackBox second(options_, clock_);
+  EventQueue& queue = second.event_queue();
+  queue.push(record());
+  second.run_once();
+  EXPECT_FALSE(second.status().ok);
+  EXPECT_TRUE(contains(second.status().detail, "second guard")) << second.status().detail;
+  push(1);
+  run();
+  EXPECT_EQ(box_->last_seq(), 4);
+  box_.reset();
+  clock_.advance(seconds{31});
+  second.run_once();
+  EXPECT_TRUE(second.status().ok) << second.status().detail;
+  EXPECT_EQ(second.status().log, log);
+  EXPECT_GE(second.last_seq(), 5);
+  EXPECT_TRUE(corrupt_files().empty());
+}
+
 }  // namespace
 }  // namespace firebreak::guard

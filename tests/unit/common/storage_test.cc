@@ -171,6 +171,18 @@ TEST_F(StorageTest, AReaderMayNotWrite) {
   EXPECT_EQ(db.integer("SELECT count(*) FROM item").value(), 0);
 }
 
+TEST_F(StorageTest, ALogOnRealFilesIsRecoveredOnlyWhenNobodyUsesIt) {
+  Database db = open();
+  ASSERT_TRUE(migrate(db, first_steps));
+  ASSERT_TRUE(db.run("INSERT INTO item (name) VALUES ('one')"));
+  EXPECT_TRUE(recover_log(path_));
+  ASSERT_TRUE(db.run("INSERT INTO item (name) VALUES ('two')"));
+  db.abandon();
+  EXPECT_TRUE(recover_log(path_));
+  Database again = open();
+  EXPECT_EQ(again.integer("SELECT count(*) FROM item").value(), 2);
+}
+
 // ---- the crash layer itself: it must bite where it should, and only there ----
 
 // Commits numbers until the power goes; returns the last acknowledged one.
@@ -301,6 +313,21 @@ TEST(RecoverLog, IsFineWithNoLogAndSaysWhenTheDiskStillFails) {
   db->abandon();
   disk.fail({CrashDisk::Op::sync, 1, CrashDisk::for_ever, 5});
   EXPECT_EQ(recover_log("t.db", disk.vfs()).error().code, ErrorCode::unavailable);
+}
+
+TEST(RecoverLog, LeavesALogAloneThatSomebodyUses) {
+  CrashDisk disk(1);
+  OpenOptions options;
+  options.vfs = disk.vfs();
+  auto db = Database::open("t.db", options);
+  ASSERT_TRUE(db->execute("CREATE TABLE t (x INT) STRICT"));
+  const auto written = disk.bytes_written();
+  EXPECT_TRUE(recover_log("t.db", disk.vfs()));
+  EXPECT_EQ(disk.bytes_written(), written);
+  EXPECT_TRUE(db->execute("INSERT INTO t VALUES (1)")) << "and does not stay in its way";
+  db->abandon();
+  EXPECT_TRUE(recover_log("t.db", disk.vfs()));
+  EXPECT_GT(disk.bytes_written(), written + 4096);
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST_F(ApiTest, every_operation_needs_exactly_its_scope) {
   bench.connect("a1", guard_status({"p1"}, "tripped", {"person"}));
   std::map<std::string, std::string> tokens;
   for (int bit = 0; bit < 5; ++bit)
-    tokens[scope_names(1U << bit)[0]] = bench.token(1U << bit);
+    tokens[scope_names(1U << bit)[0].get<std::string>()] = bench.token(1U << bit);
   for (const auto& [path, item] : document["paths"].items()) {
     for (const auto& [method, operation] : item.items()) {
       if (operation["x-firebreak-scope"].is_null()) continue;
@@ -279,7 +279,7 @@ TEST_F(ApiTest, event_pages_and_streams_give_every_event_once) {
   std::int64_t after = 0;
   for (int page = 0; page < 5; ++page) {
     const auto reply = bench.call("GET", "/api/v1/events?limit=50&after=" + std::to_string(after), admin);
-    for (const json& event : reply.body["events"]) EXPECT_TRUE(ids.insert(event["id"]).second);
+    for (const json& event : reply.body["events"]) EXPECT_TRUE(ids.insert(event["id"].get<std::int64_t>()).second);
     after = reply.body["next"];
   }
   EXPECT_EQ(ids.size(), 120u);

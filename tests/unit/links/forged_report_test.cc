@@ -32,7 +32,8 @@ class Forged : public testing::Test {
   }
   std::int64_t age_ms() {
     return (bench.clock.now().time_since_epoch().count() -
-            bench.readings().heaters[0].celsius_at_ns) / 1'000'000;
+            bench.readings().heaters[0].celsius_at_ns) /
+           1'000'000;
   }
 
   const std::string hot = "T:250.00 /250.00 B:60.00 /60.00 @:60 B@:30";
@@ -171,8 +172,8 @@ TEST(ForgedRecording, real_marlins_forged_lines_never_reach_the_readings) {
     bench.answer = [](const std::string&) { return ""; };
     bench.host.open = true;
     bench.run(300ms);
-    const auto lines = read_recording(std::string(FIREBREAK_SOURCE_DIR) +
-                                      "/tests/data/corpus/marlin/" + name);
+    const auto lines =
+        read_recording(std::string(FIREBREAK_SOURCE_DIR) + "/tests/data/corpus/marlin/" + name);
     float truth = 24;
     int checked = 0;
     auto at = 0ms;
@@ -185,7 +186,8 @@ TEST(ForgedRecording, real_marlins_forged_lines_never_reach_the_readings) {
         bench.host.to_printer += line.bytes;
       } else {
         bench.say(line.bytes);
-        const auto parsed = parse_line(std::string_view(line.bytes).substr(0, line.bytes.size() - 1));
+        const auto parsed =
+            parse_line(std::string_view(line.bytes).substr(0, line.bytes.size() - 1));
         if (parsed.kind == LineKind::temperature) truth = parsed.storage[0].celsius;
       }
       bench.run(5ms);

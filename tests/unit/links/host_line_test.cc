@@ -6,15 +6,21 @@ namespace firebreak::guard {
 namespace {
 
 TEST(HostLine, allows_questions_only_while_latched) {
-  for (const auto* line :
-       {"M105", "m105", " M105 ", "M105 ; comment", "N6 M105*33", "N6M105*33", "M105*121", "M110 N0",
-        "N0 M110 N0*125", "M114", "M115", "M119", "M155 S2", "M503 S0", "M20", "M27", "M27 S5"}) {
+  for (const auto* line : {"M105", "m105", " M105 ", "M105 ; comment", "N6 M105*33", "N6M105*33",
+                           "M105*121", "M110 N0", "N0 M110 N0*125", "M114", "M115", "M119",
+                           "M155 S2", "M503 S0", "M20", "M27", "M27 S5"}) {
     EXPECT_TRUE(parse_host_line(line).allowed) << line;
   }
-  for (const auto* line :
-       {"M104 S0", "G28", "M112", "T0", "X10", "hello", "M1050", "M10", "G105", "M105 M104 S200",
-        "M105M104S200", "M105 G1 X10", "M105 T1", "M105\x01", "M105 \"x\"",
-        "M155 S1 (M104 S200)", "N5 N6 M105", "@pause", "M20 /x", "\xff"}) {
+  for (const auto* line : {"M104 S0",      "G28",
+                           "M112",         "T0",
+                           "X10",          "hello",
+                           "M1050",        "M10",
+                           "G105",         "M105 M104 S200",
+                           "M105M104S200", "M105 G1 X10",
+                           "M105 T1",      "M105\x01",
+                           "M105 \"x\"",   "M155 S1 (M104 S200)",
+                           "N5 N6 M105",   "@pause",
+                           "M20 /x",       "\xff"}) {
     EXPECT_FALSE(parse_host_line(line).allowed) << line;
   }
 }
@@ -26,8 +32,9 @@ TEST(HostLine, knows_what_sets_a_heater) {
         "M303 E-1 S60", "M306 T", "G1 X10 M104 S200", "M104 T0 S200 ; off M104 S0"}) {
     EXPECT_TRUE(parse_host_line(line).heats) << line;
   }
-  for (const auto* line : {"M104 S0", "M104", "M109 S0.0", "M140 S-5", "M104 Sabc", "M117 M104 S200",
-                           "M118 M104 S200", "; M104 S200", "M1040 S200", "G1 X104", "M105"}) {
+  for (const auto* line :
+       {"M104 S0", "M104", "M109 S0.0", "M140 S-5", "M104 Sabc", "M117 M104 S200", "M118 M104 S200",
+        "; M104 S200", "M1040 S200", "G1 X104", "M105"}) {
     EXPECT_FALSE(parse_host_line(line).heats) << line;
   }
 }

@@ -122,6 +122,43 @@ TEST(Link, keeps_its_own_answers_from_the_host) {
   EXPECT_EQ(bench.host.got, "ok\n");
 }
 
+TEST(Link, does_not_keep_an_answer_from_the_host_when_one_of_its_own_was_lost) {
+  LinkBench bench;
+  bench.run_to_ready();
+  bench.host.open = true;
+  bench.answer = [&bench, lost = 0](const std::string& line) mutable {
+    if (line == "M105" && lost++ < 2) return std::string();
+    return bench.marlin(line);
+  };
+  bench.run(1500ms);
+  for (int i = 1; i <= 20; ++i) {
+    bench.host.to_printer = "G1 X1\n";
+    bench.run(200ms);
+  }
+  std::string oks;
+  for (int i = 0; i < 20; ++i) oks += "ok\n";
+  EXPECT_EQ(bench.host.got, oks);
+}
+
+TEST(Link, gives_the_host_each_answer_after_a_first_question_was_lost_in_the_boot) {
+  LinkBench bench;
+  bench.start();
+  bench.answer = [&bench, first = true](const std::string& line) mutable {
+    if (line == "M115" && first) {
+      first = false;
+      return std::string();
+    }
+    return bench.marlin(line);
+  };
+  bench.run(6s);
+  ASSERT_EQ(bench.shared.link_state, LinkState::ready);
+  bench.host.open = true;
+  bench.run(300ms);
+  bench.host.to_printer = "G28\n";
+  bench.run(300ms);
+  EXPECT_EQ(bench.host.got, "ok\n");
+}
+
 TEST(Link, never_arms_another_printer) {
   LinkBench bench;
   bench.config.expected_uuid = "another";
@@ -260,7 +297,9 @@ TEST(Link, counts_junk_and_goes_on) {
   bench.run_to_ready();
   const auto before = bench.readings();
   bench.say(std::string("\0\xff\xfe\0\n", 5) + std::string(4096, '\xff') + "\n" +
-            "TT::2277..9933\nT:2\xff" "0.0 /0.0\n" + std::string(4096, 'T') + ":20.0 /0\n");
+            "TT::2277..9933\nT:2\xff"
+            "0.0 /0.0\n" +
+            std::string(4096, 'T') + ":20.0 /0\n");
   bench.run(3s);
   const auto after = bench.readings();
   EXPECT_GE(after.bad_lines - before.bad_lines, 4U);

@@ -177,8 +177,7 @@ TEST_F(PassThrough, refuses_new_heat_and_nothing_else_while_it_is_forbidden) {
       "M104 I1\nM117 M104 S200\nG28\n";
   bench.run(500ms);
   EXPECT_EQ(bench.raw, "M104 S0\nM140\nM190 S0.0\nM117 M104 S200\nG28\n");
-  EXPECT_NE(bench.host.got.find("Error:Firebreak: printer p1 may not heat now"),
-            std::string::npos);
+  EXPECT_NE(bench.host.got.find("Error:Firebreak: printer p1 may not heat now"), std::string::npos);
   bench.shared.no_new_heat = 0;
   bench.host.to_printer = "M104 S200\n";
   bench.run(100ms);

@@ -45,7 +45,9 @@ class PtyPrinter {
     std::lock_guard lock(mutex_);
     return received_;
   }
-  void say(const std::string& text) { [[maybe_unused]] auto n = write(master_, text.data(), text.size()); }
+  void say(const std::string& text) {
+    [[maybe_unused]] auto n = write(master_, text.data(), text.size());
+  }
 
  private:
   void run() {

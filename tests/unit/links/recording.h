@@ -10,7 +10,7 @@ namespace firebreak::guard {
 
 /// One line of a recorded dialogue (tests/data/corpus/README.md).
 struct RecordedLine {
-  int number = 0;       ///< In the file, from 1.
+  int number = 0;  ///< In the file, from 1.
   double seconds = 0;
   char direction = '#';  ///< '<' from the printer, '>' from the host, '#' a comment.
   std::string bytes;     ///< With its line end.

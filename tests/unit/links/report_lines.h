@@ -87,7 +87,8 @@ inline constexpr std::array no_report_cases{
     std::string_view{"T:210.0 /210.0 B:60.ok T:210.0 /210.0 B:60.0 /60.0"},
     std::string_view{"T:24.9 /0.0 B:24.9 /0.0 @:0 B@:0 T:24.9 /0.0 B:24.9 /0.0 @:0 B@:0"},
     std::string_view{"ok T:24.9 /0.0 B:24.9 /0.0 @:0 B@:0ok T:24.9 /0.0 @:0"},
-    std::string_view{"T:2\xff" "4.9 /0.0"},
+    std::string_view{"T:2\xff"
+                     "4.9 /0.0"},
     std::string_view{"T:24.9 /0.0 \x01"},
     // Impossible.
     std::string_view{"T:nan /0.0 @:0"},

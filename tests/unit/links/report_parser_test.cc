@@ -88,8 +88,8 @@ TEST(ReportParser, knows_every_fault_and_halt_of_the_firmwares) {
       {"Error:Heating failed, system stopped! Heater_ID: bed", LineKind::thermal_fault, 'b', 0},
       {"Error:MAXTEMP triggered, system stopped! Heater_ID: chamber", LineKind::thermal_fault, 'c',
        0},
-      {"Error:MINTEMP triggered, system stopped! Heater_ID: redundant E0",
-       LineKind::thermal_fault, 'h', 0},
+      {"Error:MINTEMP triggered, system stopped! Heater_ID: redundant E0", LineKind::thermal_fault,
+       'h', 0},
       {"Error:Thermal Malfunction, system stopped! Heater_ID: 0", LineKind::thermal_fault, 'h', 0},
       {"echo:Heating Failed", LineKind::thermal_fault, '-', 0},
       {"echo:THERMAL RUNAWAY", LineKind::thermal_fault, '-', 0},
@@ -108,8 +108,8 @@ TEST(ReportParser, knows_every_fault_and_halt_of_the_firmwares) {
       {"!! Heater extruder not heating at expected rate", LineKind::thermal_fault, 'h', 0},
       {"!! Heater heater_bed not heating at expected rate", LineKind::thermal_fault, 'b', 0},
       {"!! MCU 'mcu' shutdown: ADC out of range", LineKind::thermal_fault, '-', 0},
-      {"Sensor 'extruder' temperature 412.100 not in range 0.000:300.000",
-       LineKind::thermal_fault, 'h', 0},
+      {"Sensor 'extruder' temperature 412.100 not in range 0.000:300.000", LineKind::thermal_fault,
+       'h', 0},
       {"Error: 13201 HOTEND PREHEAT ERROR", LineKind::thermal_fault, 'h', 0},
       {"Error:Printer halted. kill() called!", LineKind::halt, '-', 0},
       {"echo:M112 Shutdown", LineKind::halt, '-', 0},
@@ -146,7 +146,8 @@ TEST(ReportParser, survives_any_bytes) {
     std::string line;
     const auto size = random() % 200;
     for (std::size_t i = 0; i < size; ++i) {
-      line += random() % 8 == 0 ? static_cast<char>(random()) : alphabet[random() % alphabet.size()];
+      line +=
+          random() % 8 == 0 ? static_cast<char>(random()) : alphabet[random() % alphabet.size()];
     }
     for (const auto& value : parse_line(line).values()) {
       ASSERT_GE(value.celsius, lowest_possible_celsius) << line;
@@ -184,7 +185,10 @@ TEST(LineSplitter, drops_a_long_line_whole_and_counts_it) {
 
 TEST(LineSplitter, keeps_nul_and_0xff_inside_a_line) {
   LineSplitter splitter;
-  const std::string line{"T:2\0\xff" "0\n", 7};
+  const std::string line{
+      "T:2\0\xff"
+      "0\n",
+      7};
   ASSERT_EQ(split(line, splitter).size(), 1U);
   EXPECT_EQ(parse_line(splitter.line()).kind, LineKind::malformed);
 }

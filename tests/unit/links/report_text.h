@@ -35,10 +35,10 @@ inline std::string meaning_of(const ParsedLine& parsed) {
 }
 
 inline const char* kind_text(LineKind kind) {
-  static const char* const names[] = {"empty", "temperature", "ok", "busy", "wait", "banner",
-                                      "halt", "thermal_fault", "thermal_warning", "resend",
-                                      "firmware_info", "capability", "error", "echo", "action",
-                                      "malformed", "other"};
+  static const char* const names[] = {
+      "empty",         "temperature",     "ok",     "busy",          "wait",       "banner", "halt",
+      "thermal_fault", "thermal_warning", "resend", "firmware_info", "capability", "error",  "echo",
+      "action",        "malformed",       "other"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -83,9 +83,21 @@ TEST(State, OfRandomBytesEndsInNoHarmAndStillSeesTheLimit) {
     for (std::size_t i = 0; i < sizeof(diary.state.heaters); ++i) {
       bytes[i] = static_cast<unsigned char>(random());
     }
-    for (auto& heater : diary.state.heaters) heater.last_at_ns = 0;
     for (int i = 0; i < 5; ++i) diary.hotend(400, 200, 1), diary.bed(60, 60, 1), diary.wait(1);
     EXPECT_TRUE(diary.last_trips & bit(Cause::over_limit));
+  }
+}
+
+TEST(State, OfRandomBytesStillGoesBlind) {
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 300; ++round) {
+    Diary diary;
+    auto* bytes = reinterpret_cast<unsigned char*>(&diary.state.heaters);
+    for (std::size_t i = 0; i < sizeof(diary.state.heaters); ++i) {
+      bytes[i] = static_cast<unsigned char>(random());
+    }
+    diary.wait(16);
+    EXPECT_TRUE(diary.last_trips & bit(Cause::blind)) << round;
   }
 }
 
