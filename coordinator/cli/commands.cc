@@ -67,6 +67,7 @@ void Commands::Parts::add_global_options() {
                  "Folder of config.yaml and token (FIREBREAK_CONFIG, else ~/.config/firebreak)");
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "This help");
+  app.set_version_flag("--version", FIREBREAK_VERSION, "The version of this program alone");
 }
 
 void Commands::Parts::add_views() {

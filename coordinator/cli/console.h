@@ -47,6 +47,8 @@ class Console {
   [[nodiscard]] bool json() const { return options_.json; }
   void set_json(bool json) { options_.json = json; }
   [[nodiscard]] bool for_people() const { return options_.out_is_terminal && !options_.json; }
+  /// Nobody takes our data any more (a closed pipe, a full disk): following on is pointless.
+  [[nodiscard]] bool out_is_broken() const { return !out_.good(); }
   [[nodiscard]] bool err_is_terminal() const { return options_.err_is_terminal; }
 
   /// One table, escaped. With nothing in it, a person sees `empty` on stderr.

@@ -69,7 +69,7 @@ Done follow_events(Context& context, Api& api, const EventsQuery& query, std::in
   const auto show = [&](const SseEvent& event) {
     const auto value = json::parse(event.data, nullptr, false);
     if (value.is_object() && value.contains("kind")) show_event(context.console, value);
-    return true;
+    return !context.console.out_is_broken();
   };
   const auto done =
       api.follow(path, std::to_string(after), follow_limit, show, [] { return true; });

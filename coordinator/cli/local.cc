@@ -318,6 +318,7 @@ Done local_events(Context& context, const EventsQuery& query) {
     after = newest_of(*answer, after);
     left -= count;
     if (!query.follow && (count == 0 || left <= 0)) return ExitStatus::done;
+    if (context.console.out_is_broken()) return ExitStatus::failed;
   }
 }
 

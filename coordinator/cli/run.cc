@@ -105,6 +105,12 @@ Failure usage_failure(CLI::App& app, const std::vector<std::string>& arguments,
 int run_parsed(const Commands& commands, Console& console) {
   const Done done = commands.action()();
   console.progress("");
+  if (done && console.out_is_broken()) {
+    console.failure({ExitStatus::failed, "not all of the output could be written",
+                     "check where the output goes (a full disk, a closed pipe)"});
+    // What was done is done: a stop keeps the status that tells of its printers.
+    return static_cast<int>(*done == ExitStatus::done ? ExitStatus::failed : *done);
+  }
   if (done) return static_cast<int>(*done);
   console.failure(done.error());
   return static_cast<int>(done.error().status);
@@ -130,6 +136,9 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
     } catch (const CLI::CallForHelp&) {
       CLI::App* command = place_of(app, arguments).command;
       console.data(command->help(full_name(command->get_parent())));
+      return static_cast<int>(ExitStatus::done);
+    } catch (const CLI::CallForVersion& version) {
+      console.data(std::string(version.what()) + "\n");
       return static_cast<int>(ExitStatus::done);
     } catch (const CLI::ParseError& error) {
       // CLI11 has exit codes of its own (100 to 115); here they are all "wrong usage".

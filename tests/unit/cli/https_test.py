@@ -331,7 +331,7 @@ class OverHttps(unittest.TestCase):
             done = subprocess.run([FIREBREAK, "status"], env=environment, stdout=full,
                                   stderr=subprocess.PIPE, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("could not be written", done.stderr)
+        self.assertIn("output could be written", done.stderr)
 
     def test_audit_verify_is_status_8_when_the_log_does_not_verify(self):
         self.login()

@@ -159,7 +159,8 @@ TEST_F(LocalTest, AnUnprovenStopIsShownAsItStandsWhenTheWaitEnds) {
 TEST_F(LocalTest, AnUnknownNameDoesNotKeepTheOthersFromStopping) {
   guard().answer = [](const json& request) -> std::string {
     if (request.at("do") == "status") {
-      return json{{"ok", true}, {"printers", json::array({printer("p1", "tripped", "proven")})}}.dump();
+      return json{{"ok", true}, {"printers", json::array({printer("p1", "tripped", "proven")})}}
+          .dump();
     }
     if (request.at("printers").size() == 1 && request.at("printers")[0] == "p1") {
       return R"({"ok":true})";
