@@ -20,7 +20,6 @@
 #include "coordinator/hub/hub.h"
 
 namespace firebreak::coordinator {
-namespace {
 
 /// Keeps a second coordinator off the same state folder for as long as the process lives.
 class StateLock {
@@ -40,6 +39,8 @@ class StateLock {
  private:
   int file_ = -1;
 };
+
+namespace {
 
 Result<void> make_state_dir(const std::filesystem::path& folder) {
   std::error_code error;
@@ -70,6 +71,8 @@ std::vector<std::string> http_names(const Settings& settings) {
   return out;
 }
 
+}  // namespace
+
 /// Carries operations to the hub, which is made after them.
 class HubLink final : public AgentLink {
  public:
@@ -82,8 +85,6 @@ class HubLink final : public AgentLink {
     if (hub != nullptr) hub->send_grant(std::move(request));
   }
 };
-
-}  // namespace
 
 struct App::Parts {
   explicit Parts(const Settings& given, const Clock& clock)
