@@ -37,17 +37,28 @@ class Exchange {
       : context_(std::move(context)), question_(std::move(question)) {}
 
   Result<Answer> run(const std::string& host, std::uint16_t port) {
-    std::error_code code;
+    const std::string where = "the coordinator at " + host + " port " + std::to_string(port);
+    const auto unreachable = [this, where](std::error_code code) {
+      answer_ = fail(ErrorCode::unavailable, where + " cannot be reached: " + code.message());
+    };
     tcp::resolver resolver(io_);
-    const auto endpoints =
-        resolver.resolve(host, std::to_string(port), tcp::resolver::numeric_service, code);
     tcp::socket socket(io_);
-    if (!code) asio::connect(socket, endpoints, code);
-    if (code) {
-      return fail(ErrorCode::unavailable, "the coordinator at " + host + " port " +
-                                              std::to_string(port) +
-                                              " cannot be reached: " + code.message());
-    }
+    resolver.async_resolve(host, std::to_string(port), tcp::resolver::numeric_service,
+                           [&](std::error_code code, const tcp::resolver::results_type& found) {
+                             if (code) return unreachable(code);
+                             asio::async_connect(socket, found,
+                                                 [&](std::error_code failed, const tcp::endpoint&) {
+                                                   if (failed) return unreachable(failed);
+                                                   talk(std::move(socket));
+                                                 });
+                           });
+    io_.run_for(exchange_deadline);
+    if (!answer_) return fail(ErrorCode::unavailable, where + " did not answer within 30 s");
+    return std::move(*answer_);
+  }
+
+ private:
+  void talk(tcp::socket socket) {
     tls::ConnectionHandlers handlers;
     handlers.opened = [this] {
       root_pem_ = connection_->peer_root_pem();
@@ -58,12 +69,8 @@ class Exchange {
       if (!answer_) answer_ = fail(reason.within("the coordinator at enrolment"));
     };
     connection_ = tls::Connection::start(std::move(socket), context_, std::move(handlers), {});
-    io_.run_for(exchange_deadline);
-    if (!answer_) return fail(ErrorCode::unavailable, "the coordinator did not answer within 30 s");
-    return std::move(*answer_);
   }
 
- private:
   void on_received(std::span<const std::byte> bytes) {
     auto fed = reader_.feed({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
                             [this](std::string_view frame) {

@@ -38,7 +38,7 @@ EventPump::EventPump(asio::io_context& io, std::shared_ptr<GuardClient> reader,
 void EventPump::begin(const std::vector<wire::LogReceipt>& positions) {
   ++run_;
   running_ = true;
-  awaiting_ = false;
+  awaited_seq_ = 0;
   fetching_ = false;
   // The coordinator's word counts, also where it is lower than what we remember: it may have been
   // restored from a backup, and the guard still has whatever was not durable elsewhere.
@@ -73,7 +73,7 @@ void EventPump::later(std::chrono::milliseconds pause) {
 }
 
 void EventPump::fetch() {
-  if (!running_ || fetching_ || awaiting_) return;
+  if (!running_ || fetching_ || awaited_seq_ != 0) return;
   fetching_ = true;
   const std::string behind = log_behind().value_or(present_);
   const bool may_wait = behind == present_;
@@ -166,10 +166,11 @@ bool EventPump::send_batch(const std::string& log, const nlohmann::json& events)
     bytes += size;
     position.sent = seq;
     position.last = std::max(position.last, seq);
+    awaited_seq_ = seq;
     batch.events.push_back(event);
   }
   if (batch.events.empty()) return false;
-  awaiting_ = true;
+  awaited_log_ = log;
   handlers_.send(batch);
   return true;
 }
@@ -183,8 +184,8 @@ Result<void> EventPump::on_receipt(const wire::Receipt& receipt) {
   log.stored = std::max(log.stored, receipt.position.stored);
   log.durable = std::max(log.durable, receipt.position.durable);
   tell_durable();
-  if (awaiting_ && log.stored >= log.sent) {
-    awaiting_ = false;
+  if (awaited_seq_ != 0 && found->first == awaited_log_ && log.stored >= awaited_seq_) {
+    awaited_seq_ = 0;
     fetch();
   }
   return {};

@@ -84,6 +84,7 @@ void GuardClient::read() {
 
 void GuardClient::on_read(std::error_code code, std::size_t size) {
   if (code) return lose("the guard ended the connection");
+  const std::uint64_t connection = connection_;
   in_.append(chunk_.data(), size);
   std::size_t feed = 0;
   while ((feed = in_.find('\n')) != std::string::npos) {
@@ -97,7 +98,7 @@ void GuardClient::on_read(std::error_code code, std::size_t size) {
     finish(std::move(answer));
   }
   if (in_.size() > line_bytes_max) return lose("a line without an end", ErrorCode::corrupt);
-  if (socket_.is_open()) read();
+  if (connection == connection_) read();
 }
 
 void GuardClient::finish(Result<nlohmann::json> result) {

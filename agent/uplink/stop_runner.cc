@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::seconds answer_deadline{2};
+constexpr std::chrono::seconds stop_answer_deadline{2};
 
 std::string text_of(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -109,7 +109,7 @@ void StopRunner::ask(const std::string& id) {
   } else {
     question["printers"] = stop.printers;
   }
-  guard_->ask(question, answer_deadline,
+  guard_->ask(question, stop_answer_deadline,
               [self = shared_from_this(), id](const Result<json>& answer) {
                 if (self->send_ && self->stops_.contains(id)) self->on_answer(id, answer);
               });

@@ -26,7 +26,7 @@ class StopRunner : public std::enable_shared_from_this<StopRunner> {
   static constexpr std::chrono::milliseconds follow_interval{100};
   /// A guard that does not answer is asked again this often …
   static constexpr std::chrono::milliseconds retry_interval{500};
-  /// … for this long; the coordinator gives up at the same time (docs/protocol.md, "Stop").
+  /// … for this long, and the answer then is "not sent" (docs/protocol.md, "Stop").
   static constexpr std::chrono::seconds retry_max{600};
   /// Longest that an outcome is waited for: the slowest provable cooling takes 60 s (safety.md),
   /// after the 1.5 s and 3 s of the software stop.

@@ -271,8 +271,8 @@ void Uplink::on_status(Result<json> status) {
                        {"certificate_until_ms",
                         own_.certificate.not_after.time_since_epoch().count()}};
   // While a stop is followed the guard is asked ten times a second; telemetry keeps its rhythm.
-  const MonotonicTime now = clock_.now();
-  if (now - last_poll_sent_ < rhythm_.telemetry * 9 / 10) return;
+  if (runner_->following() && ++polls_ * StopRunner::follow_interval < rhythm_.telemetry) return;
+  polls_ = 0;
   status_new_ = true;
   link_->wake();
 }
@@ -280,10 +280,9 @@ void Uplink::on_status(Result<json> status) {
 json Uplink::telemetry() {
   if (!status_new_) return nullptr;
   status_new_ = false;
-  last_poll_sent_ = clock_.now();
   wire::Telemetry message;
   message.seq = ++telemetry_seq_;
-  message.nonce = nonces_.issue(last_poll_sent_);
+  message.nonce = nonces_.issue(clock_.now());
   message.status = status_;
   return wire::encode(message);
 }

@@ -92,7 +92,7 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
   std::string guard_problem_;  ///< Empty while the guard answers.
   std::string new_key_pem_;    ///< Of a renewal that is under way.
   std::uint64_t telemetry_seq_ = 0;
-  MonotonicTime last_poll_sent_{};
+  int polls_ = 0;  ///< Since the last telemetry, while a stop is followed.
   MonotonicTime records_since_{};
   int records_ = 0;
   bool stopped_ = false;

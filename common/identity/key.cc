@@ -11,7 +11,7 @@ namespace firebreak::identity {
 namespace {
 
 /// A P-256 key or request in PEM takes a few hundred bytes; names are at most 64.
-constexpr std::size_t pem_bytes_max = 4096;
+constexpr std::size_t key_pem_bytes_max = 4096;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Result<std::string> generate_key_pem() {
     code = mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key.get()),
                                random_for_mbedtls, nullptr);
   }
-  std::array<unsigned char, pem_bytes_max> out{};
+  std::array<unsigned char, key_pem_bytes_max> out{};
   if (code == 0) code = mbedtls_pk_write_key_pem(key.get(), out.data(), out.size());
   if (code != 0) return fail(ErrorCode::internal, "making a key: " + mbedtls_text(code));
   return std::string(reinterpret_cast<const char*>(out.data()));
@@ -36,7 +36,7 @@ Result<std::string> make_signing_request(std::string_view key_pem, std::string_v
   mbedtls_x509write_csr_set_key(request.get(), key.get());
   const std::string subject = "CN=" + std::string(common_name);
   int code = mbedtls_x509write_csr_set_subject_name(request.get(), subject.c_str());
-  std::array<unsigned char, pem_bytes_max> out{};
+  std::array<unsigned char, key_pem_bytes_max> out{};
   if (code == 0) {
     code = mbedtls_x509write_csr_pem(request.get(), out.data(), out.size(), random_for_mbedtls,
                                      nullptr);

@@ -40,6 +40,7 @@ struct Connection::Impl {
   static void pump(const std::shared_ptr<Connection>& self);
   static void flush(const std::shared_ptr<Connection>& self);
   static void on_sent(const std::shared_ptr<Connection>& self, std::error_code code);
+  static void linger(const std::shared_ptr<Connection>& self);
   static void finish(const std::shared_ptr<Connection>& self, Error reason);
 };
 
@@ -94,11 +95,13 @@ void Connection::Impl::on_readable(const std::shared_ptr<Connection>& self, std:
   static thread_local std::array<char, 16384> buffer;
   const std::size_t got = code ? 0 : me.socket.read_some(asio::buffer(buffer), code);
   if (code == asio::error::would_block || code == asio::error::try_again) return read(self);
+  if (code && me.ending) return finish(self, *me.ending);
   if (code) {
     return finish(self, {ErrorCode::unavailable,
                          code == asio::error::eof ? "the peer cut the connection"
                                                   : "connection lost: " + code.message()});
   }
+  if (me.ending) return read(self);
   me.engine.feed({buffer.data(), got});
   pump(self);
 }
@@ -113,7 +116,7 @@ void Connection::Impl::pump(const std::shared_ptr<Connection>& self) {
     if (me.closed) return;
     if (!progress) {
       // What was queued (a TLS alert that names our reason) gets one try, without waiting.
-      return finish(self, std::move(progress.error()));
+      return finish(self, me.ending.value_or(progress.error()));
     }
     if (*progress == Engine::Progress::needs_input) break;
     if (*progress == Engine::Progress::opened) {
@@ -139,12 +142,22 @@ void Connection::Impl::on_sent(const std::shared_ptr<Connection>& self, std::err
   if (me.closed) return;
   me.sending.clear();
   if (code) {
-    return finish(self, {ErrorCode::unavailable, "connection lost: " + code.message()});
+    return finish(self, me.ending.value_or(
+                            Error{ErrorCode::unavailable, "connection lost: " + code.message()}));
   }
   flush(self);
   if (!me.sending.empty()) return;
-  if (me.ending) return finish(self, *me.ending);
+  if (me.ending) return linger(self);
   if (me.engine.is_open() && me.handlers.drained) me.handlers.drained();
+}
+
+/// All has left. A socket that is closed with bytes unread in it resets the connection, and the
+/// reset may overtake our last words: the peer ends it, or the deadline of close() does.
+void Connection::Impl::linger(const std::shared_ptr<Connection>& self) {
+  std::error_code ignored;
+  self->impl_->socket.shutdown(tcp::socket::shutdown_send, ignored);
+  self->impl_->paused = false;
+  read(self);
 }
 
 void Connection::Impl::finish(const std::shared_ptr<Connection>& self, Error reason) {
@@ -201,11 +214,11 @@ void Connection::close(std::string reason, std::chrono::milliseconds within) {
   me.ending = Error{ErrorCode::unavailable, std::move(reason)};
   me.engine.write_end();
   Impl::flush(self);
-  if (me.sending.empty()) return Impl::finish(self, *me.ending);
   me.deadline.expires_after(within);
   me.deadline.async_wait([self](std::error_code stopped) {
     if (!stopped) Impl::finish(self, *self->impl_->ending);
   });
+  if (me.sending.empty()) Impl::linger(self);
 }
 
 void Connection::abort(Error reason) { Impl::finish(shared_from_this(), std::move(reason)); }

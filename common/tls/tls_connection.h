@@ -69,7 +69,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// was delivered). Resuming continues.
   void pause_reading(bool paused);
 
-  /// Sends what is queued and the TLS end, then closes; at the latest after `within`.
+  /// Sends what is queued and the TLS end, then closes when the peer does, at the latest after
+  /// `within`. Nothing more is received.
   void close(std::string reason, std::chrono::milliseconds within = std::chrono::seconds{2});
 
   /// Closes now; what is queued is dropped.

@@ -11,7 +11,7 @@ namespace firebreak::wire {
 namespace {
 
 constexpr std::string_view prefix = "fb1.";
-constexpr std::size_t text_bytes_max = 1024;
+constexpr std::size_t token_bytes_max = 1024;
 
 nlohmann::json binary(std::span<const std::uint8_t> bytes) {
   return nlohmann::json::binary(std::vector<std::uint8_t>(bytes.begin(), bytes.end()));
@@ -38,7 +38,7 @@ Result<EnrolmentToken> decode_token(std::string_view text) {
   text = trimmed(text);
   const auto wrong = fail(ErrorCode::bad_input,
                           "this is not an enrolment token; make one with 'firebreak enroll'");
-  if (!text.starts_with(prefix) || text.size() > text_bytes_max) return wrong;
+  if (!text.starts_with(prefix) || text.size() > token_bytes_max) return wrong;
   const auto cbor = identity::from_base64url(text.substr(prefix.size()));
   if (!cbor) return wrong;
   const auto value = parse_cbor(*cbor);

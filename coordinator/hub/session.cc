@@ -19,11 +19,11 @@ constexpr std::chrono::seconds first_frame_deadline{10};
 
 }  // namespace
 
-Session::Session(std::shared_ptr<HubCore> core, const tls::Socket& /*socket*/)
+Session::Session(std::shared_ptr<HubCore> core)
     : core_(std::move(core)), timer_(core_->executor()) {}
 
 std::shared_ptr<Session> Session::start(std::shared_ptr<HubCore> core, tls::Socket socket) {
-  std::shared_ptr<Session> self(new Session(std::move(core), socket));
+  std::shared_ptr<Session> self(new Session(std::move(core)));
   tls::ConnectionHandlers handlers;
   handlers.opened = [self] { self->on_opened(); };
   handlers.received = [self](std::span<const std::byte> bytes) {
@@ -305,7 +305,10 @@ void Session::send(const nlohmann::json& message) {
   if (state_ == State::over) return;
   auto frame = wire::encode_frame(message);
   if (!frame) return log::error("{}: {}", agent_, frame.error().message);
-  if (frames_.size() >= frames_max) return abort("it does not read what is sent to it");
+  if (frames_.size() >= frames_max || frames_bytes_ + frame->size() > frames_bytes_max) {
+    return abort("it does not read what is sent to it");
+  }
+  frames_bytes_ += frame->size();
   frames_.push_back(std::move(*frame));
   pump();
 }
@@ -314,6 +317,7 @@ void Session::pump() {
   while (!frames_.empty() && connection_->is_open() && connection_->pending_bytes() == 0) {
     const std::string frame = std::move(frames_.front());
     frames_.pop_front();
+    frames_bytes_ -= frame.size();
     if (!connection_->write(frame)) return;
   }
 }
@@ -342,6 +346,7 @@ void Session::end(std::string_view code, std::string reason) {
   if (state_ == State::over) return;
   // A session ends for one reason; what still waits for it is dropped with it.
   frames_.clear();
+  frames_bytes_ = 0;
   send_urgent(wire::encode(wire::Bye{std::string(code), reason}));
   const bool was_known = state_ != State::newcomer;
   state_ = State::over;

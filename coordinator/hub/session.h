@@ -53,7 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::string head;
   };
 
-  Session(std::shared_ptr<HubCore> core, const tls::Socket& socket);
+  explicit Session(std::shared_ptr<HubCore> core);
 
   void on_opened();
   void on_received(std::string_view bytes);
@@ -80,7 +80,9 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Batches of events that wait for the store. An agent sends the next one after the receipt of
   /// the last; one that does not is at fault.
   static constexpr std::size_t batches_max = 4;
+  /// Frames that wait for an agent that reads slowly, and their bytes.
   static constexpr std::size_t frames_max = 256;
+  static constexpr std::size_t frames_bytes_max = 2u << 20;
 
   std::shared_ptr<HubCore> core_;
   asio::steady_timer timer_;
@@ -91,6 +93,7 @@ class Session : public std::enable_shared_from_this<Session> {
   wire::FrameReader reader_;
   std::optional<wire::Nonce> nonce_;
   std::deque<std::string> frames_;
+  std::size_t frames_bytes_ = 0;
   std::deque<wire::Events> batches_;
   bool storing_ = false;
   bool renewing_now_ = false;

@@ -47,8 +47,8 @@ json changed(json message, const char* field, json value) {
   return message;
 }
 
-json events_of(const json& list) {
-  return {{"t", "events"}, {"log", "00000000000000aa"}, {"events", list}};
+json events_of(std::vector<json> list) {
+  return {{"t", "events"}, {"log", "00000000000000aa"}, {"events", json(std::move(list))}};
 }
 
 std::vector<Bad> bad_frames() {
@@ -81,7 +81,7 @@ std::vector<Bad> bad_frames() {
       {"bytes inside the status",
        framed(changed(telemetry, "status", json{{"x", json::binary({1, 2})}}))},
       {"a negative number", framed(changed(telemetry, "seq", -1))},
-      {"no events at all", framed(events_of(json::array()))},
+      {"no events at all", framed(events_of({}))},
       {"an event of another log", framed(events_of({changed(event_of(1), "log", "00000000000000bb")}))},
       {"an event number of zero", framed(events_of({event_of(0)}))},
       {"events in the wrong order", framed(events_of({event_of(2), event_of(1)}))},
@@ -164,13 +164,35 @@ TEST_F(HostileTest, an_agent_cannot_speak_for_another_one) {
 }
 
 TEST_F(HostileTest, an_agents_certificate_does_not_make_a_coordinator) {
-  // The uplink dials somebody who has a certificate of the right root, for the right name even:
-  // it was made for clients.
-  auto rogue = make_credentials(*authority, "garage");
+  // It was made for clients, and mbedTLS does not even serve with it.
   stop_hub();
-  hub_options.credentials = rogue;
+  hub_options.credentials = make_credentials(*authority, "garage");
   start_hub();
   auto client = peer(good);
+  client->send(hello_of("garage"));
+  turn_until([&] { return client->closed.has_value(); }, "the end of the session");
+  EXPECT_FALSE(client->opened);
+}
+
+TEST_F(HostileTest, an_agent_refuses_a_coordinator_of_another_root) {
+  const auto stranger = identity::Authority::create(today).value();
+  const auto rogue = stranger.issue_server({"127.0.0.1"}, today, std::chrono::hours{24}).value();
+  stop_hub();
+  hub_options.credentials = {rogue.certificate_chain_pem, rogue.key_pem};
+  start_hub();
+  auto client = peer(good);
+  client->send(hello_of("garage"));
+  turn_until([&] { return client->closed.has_value(); }, "the end of the session");
+  EXPECT_FALSE(client->opened);
+  EXPECT_EQ(client->closed->code, ErrorCode::not_allowed);
+}
+
+TEST_F(HostileTest, an_agent_refuses_a_coordinator_whose_certificate_has_ended) {
+  const auto old = authority->issue_server({}, today, std::chrono::hours{24}).value();
+  stop_hub();
+  hub_options.credentials = {old.certificate_chain_pem, old.key_pem};
+  start_hub();
+  auto client = peer(good, today + std::chrono::hours{48});
   client->send(hello_of("garage"));
   turn_until([&] { return client->closed.has_value(); }, "the end of the session");
   EXPECT_FALSE(client->opened);

@@ -60,7 +60,8 @@ TEST_F(SessionTest, a_stop_reaches_the_guard_and_its_outcome_comes_back_as_it_is
   guard->printers = json::array({printer("p1", "armed", "none"), printer("p2", "armed", "none")});
   start_all();
   hub->send_stop({{"garage", {}}}, "op-1", "anna");
-  turn_until([&] { return guard->stops == 1; }, "the stop");
+  turn_until([&] { return !coordinator.updates.empty(); }, "the word that the guard has it");
+  EXPECT_EQ(guard->stops, 1);
   EXPECT_EQ(guard->questions.back()["all"], true);
   EXPECT_EQ(guard->questions.back()["who"], "anna");
   clock.advance(std::chrono::milliseconds{400});
@@ -153,6 +154,37 @@ TEST_F(SessionTest, a_command_for_an_agent_that_is_away_fails_at_once) {
   turn_until([&] { return !coordinator.updates.empty(); }, "the answer");
   EXPECT_TRUE(coordinator.updates.back().final_answer);
   EXPECT_FALSE(coordinator.updates.back().outcome_unknown);
+}
+
+TEST_F(SessionTest, a_command_that_is_refused_is_recorded_in_the_black_box) {
+  start_all();
+  hub->send_command("garage", "op-9", "launch", "{}", std::chrono::seconds{10});
+  turn_until([&] { return !coordinator.updates.empty(); }, "the refusal");
+  EXPECT_TRUE(coordinator.updates.back().refused);
+  EXPECT_NE(coordinator.updates.back().error, "");
+  const auto recorded = [&] {
+    for (const auto& event : guard->logs[guard->log]) {
+      if (event["kind"] == "command") return true;
+    }
+    return false;
+  };
+  turn_until(recorded, "the event");
+}
+
+TEST_F(SessionTest, a_coordinator_that_went_back_in_time_may_only_stop) {
+  start_all();
+  const auto port = hub->port();
+  stop_hub();
+  coordinator.epoch_now = 4;
+  start_hub(port);
+  turn_until([&] { return agent->is_up() && coordinator.connects["garage"] >= 2; }, "the session");
+  const int before = coordinator.telemetries["garage"];
+  turn_until([&] { return coordinator.telemetries["garage"] > before; }, "a nonce");
+  hub->send_grant({"op-10", "garage", "p1", "reset", 7, "anna"});
+  turn_until([&] { return !coordinator.updates.empty(); }, "the refusal");
+  EXPECT_TRUE(coordinator.updates.back().refused);
+  hub->send_stop({{"garage", {}}}, "op-11", "anna");
+  turn_until([&] { return guard->stops == 1; }, "the stop");
 }
 
 TEST_F(SessionTest, a_redial_resumes_the_tls_session) {
