@@ -109,11 +109,8 @@ def run(options, _build):
     load = None
     with Farm({"bench": PRINTERS}, dialect={"baud": 0}) as farm:
         host = farm["bench"]
-        host.sim.start()
+        farm.start(immortal=True)
         raise_priority(host.sim.process.pid)
-        for printer in PRINTERS:
-            host.sim.fault(printer, "halt_ignored")
-        host.guard.start().wait_ready()
         host.wait_links()
         hosts = [Streamer(host.pty(printer), ["M105"] * 1000, repeat=True).start()
                  for printer in PRINTERS]

@@ -75,8 +75,12 @@ class Host:
 
     # ---- life ---------------------------------------------------------------------------------
 
-    def start(self):
+    def start(self, immortal=False):
+        """`immortal`: printers whose firmware ignores M112, so that they outlive the stop that every
+        first start sends (unknown means hot)."""
         self.sim.start()
+        for printer in self.printers if immortal else []:
+            self.sim.fault(printer, "halt_ignored")
         self.guard.start()
         self.guard.wait_ready()
         return self
@@ -265,11 +269,11 @@ class Farm:
     def __exit__(self, kind, *_):
         self.close(failed=kind is not None)
 
-    def start(self):
+    def start(self, immortal=False):
         if self.coordinator:
             self.coordinator.start()
         for host in self.hosts.values():
-            host.start()
+            host.start(immortal)
             if self.coordinator:
                 host.enroll(self.coordinator)
         return self

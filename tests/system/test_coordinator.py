@@ -90,8 +90,9 @@ class ServerRoomTest(FarmTestCase):
                 (0, ["status"]), (0, ["fleet"]), (0, ["agents"]), (0, ["events", "--limit", "3"]),
                 (0, ["audit", "verify"]), (2, ["stop"]), (2, ["no-such-command"]),
                 (5, ["status", "--printer", "nobody"]), (5, ["stop", "--printer", "nobody"]),
-                (4, ["--config", self.farm.folder / "none", "--server",
-                     f"https://127.0.0.1:{coordinator.http_port}", "fleet"])]:
+                (4, ["--config", self.farm.folder / "other", "login",
+                     f"https://127.0.0.1:{coordinator.http_port}", "--ca", coordinator.ca_file,
+                     "--token-file", wrong])]:
             with self.subTest(arguments=arguments):
                 done = self.cli(*arguments)
                 self.assertEqual(expected, done.returncode, done)

@@ -29,7 +29,7 @@ class KillCase(unittest.TestCase):
         self.host = self.farm["kiln"]
         self.shown = {}  # (log, seq): hash of every event that the guard has shown to anybody
         self.stored = {}  # id: (log, seq) of every event that the coordinator has shown
-        self.farm.start()
+        self.farm.start(immortal=True)
         self.host.wait_links()
         self.streams = [Streamer(self.host.pty(name), ["M105", "M114"] * 500, repeat=True,
                                  silence_s=600).start() for name in self.host.printers]

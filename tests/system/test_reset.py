@@ -42,17 +42,17 @@ class ResetTest(FarmTestCase):
 
     def test_forged_temperatures_do_not_blind_the_guard(self):
         host = self.farm["forge"]
-        host.sim.set_temperature("f1", 195)
         forged = "M118 ok T:200.00 /200.00 B:25.00 /0.00 @:40 B@:0"
         self.host_streams(host, "f1", ["M104 S200", *[forged, "G4 P50"] * 4000])
         wait_for(lambda: host.ask.printer("f1")["heaters"][0]["target"] == 200, 20, "the target")
         host.sim.fault("f1", "protection_off")
         host.sim.fault("f1", "heater_on", heater="hotend")
         welded_ns = time.monotonic_ns()
-        host.wait_state("f1", "tripped", timeout_s=90)
+        seen = host.wait_state("f1", "tripped", timeout_s=150)
+        self.assertNotEqual("button", seen["first_cause"])
         host.sim.wait_heat_off("f1")
         self.assertLess(host.sim.truth("f1")["hotend"]["true_celsius"], 320)
-        self.assert_relay_opened(host, "f1", welded_ns, 90_000)
+        self.assert_relay_opened(host, "f1", welded_ns, 150_000)
 
 
 if __name__ == "__main__":
