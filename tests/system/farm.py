@@ -35,7 +35,7 @@ def free_port():
 class Host:
     """One printer host: a simulator, a guard and, if there is a coordinator, an uplink."""
 
-    def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile):
+    def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile, real=None):
         self.farm, self.name, self.printers = farm, name, list(printers)
         self.folder = farm.folder / name
         self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
@@ -44,6 +44,7 @@ class Host:
         for folder in (self.run_dir, self.state_dir, self.uplink_dir, sim_folder):
             folder.mkdir(parents=True)
         self.profile = profile
+        self.real = real  # {"name", "port", "baud"} of a real printer beside the simulated ones
         self.sim = Simulator(sim_folder, farm.binary("firebreak-sim"), name, printers, relays,
                              own_sensors, seed=len(farm.hosts) + 1, dialect=dialect)
         self.guard_yaml = self.folder / "guard.yaml"
@@ -57,15 +58,18 @@ class Host:
 
     # ---- configuration ------------------------------------------------------------------------
 
-    def write_guard_config(self, ports=None):
+    def write_guard_config(self):
         (self.folder / "board.yaml").write_text(self.sim.board_yaml())
         lines = [f"agent: {self.name}", f"run_dir: {self.run_dir}", f"state_dir: {self.state_dir}",
                  "board: board.yaml", "printers:"]
         for printer in self.printers:
             relay = f"relay: {self.sim.relay(printer)}, " if self.sim.relay_kind != "none" else ""
-            port = (ports or {}).get(printer, self.sim.port(printer))
-            lines.append(f"  - {{ name: {printer}, profile: {self.profile}, port: {port}, "
-                         f"baud: 115200, {relay}pty: {printer} }}")
+            lines.append(f"  - {{ name: {printer}, profile: {self.profile}, "
+                         f"port: {self.sim.port(printer)}, baud: 115200, {relay}pty: {printer} }}")
+        if self.real:
+            lines.append(f"  - {{ name: {self.real['name']}, profile: {self.profile}, "
+                         f"port: {self.real['port']}, baud: {self.real['baud']}, "
+                         f"pty: {self.real['name']} }}")
         self.guard_yaml.write_text("\n".join(lines) + "\n")
 
     def write_uplink_config(self, host, port):
@@ -140,7 +144,8 @@ class Host:
     def wait_links(self, timeout_s=30):
         """Every printer answers and has a trusted temperature."""
         def all_ready():
-            printers = self.ask.status()["printers"]
+            printers = [printer for printer in self.ask.status()["printers"]
+                        if printer["name"] in self.printers]
             return all(p["link"]["state"] == "ready"
                        and all(h["celsius"] is not None for h in p["heaters"]) for p in printers)
         wait_for(all_ready, timeout_s, f"the links of {self.name}")
