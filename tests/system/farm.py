@@ -52,9 +52,15 @@ class Host:
         self.write_guard_config()
         self.guard = NotifyManager(
             [farm.binary("firebreak-guard"), "--config", self.guard_yaml], self.folder,
-            self.folder / "guard.log", watchdog_s=farm.watchdog_s)
+            self.folder / "guard.log", watchdog_s=farm.watchdog_s, stop_post=self.stop_post)
         self.uplink = None
         self.ask = Guard(self.run_dir / "control.sock")
+
+    def stop_post(self, result):
+        """What ExecStopPost= of the unit does: plain relays cannot open by themselves."""
+        subprocess.run([self.farm.binary("firebreak-guard"), "--config", self.guard_yaml,
+                        "--open-plain-relays"], env={**os.environ, "SERVICE_RESULT": result},
+                       capture_output=True, timeout=10)
 
     # ---- configuration ------------------------------------------------------------------------
 
