@@ -24,10 +24,10 @@ bool BlindDetector::possibly_hot(const HeaterView& view) const noexcept {
 }
 
 Finding BlindDetector::step(const HeaterView& view) noexcept {
-  if (state_.started_ns == 0) state_.started_ns = view.now_ns;
+  if (state_.started_ns == 0 || state_.started_ns > view.now_ns) state_.started_ns = view.now_ns;
   if (view.stopped || view.hold_blind) return {};
   const auto since = view.celsius_at_ns != 0 ? view.celsius_at_ns : state_.started_ns;
-  const auto age = to_seconds(view.now_ns - since);
+  const auto age = seconds_since(since, view.now_ns);
   if (age < blind_warn_s) return {};
   if (!possibly_hot(view)) {
     if (age < cold_silence_warn_s) return {};

@@ -31,7 +31,7 @@ void follow(CoolingTrack& track, float celsius, std::int64_t at_ns,
 
 CoolingTrack started(float celsius, std::int64_t at_ns, std::int64_t now_ns) noexcept {
   CoolingTrack track;
-  const bool known = at_ns != 0 && to_seconds(now_ns - at_ns) <= reading_fresh_s;
+  const bool known = at_ns != 0 && seconds_since(at_ns, now_ns) <= reading_fresh_s;
   if (!known || !std::isfinite(celsius)) return track;
   track.start = track.highest = track.last = celsius;
   track.highest_at_ns = now_ns;
@@ -82,9 +82,9 @@ void CoolingProof::begin(const StepInput& input, const PrinterReadings& readings
 
 bool CoolingProof::fell(const Heater& heater, const CoolingTrack& track, float quantum,
                         std::int64_t now_ns) const noexcept {
-  if (track.readings < 3 || to_seconds(now_ns - track.last_at_ns) > reading_fresh_s) return false;
+  if (track.readings < 3 || seconds_since(track.last_at_ns, now_ns) > reading_fresh_s) return false;
   const float drop = track.highest - track.last;
-  const auto took = static_cast<float>(to_seconds(track.last_at_ns - track.highest_at_ns));
+  const auto took = static_cast<float>(seconds_since(track.highest_at_ns, track.last_at_ns));
   const float rate = cooling_part * expected_rate(heater.kind, track.last);
   const float least = std::max(
       cooling_quanta * std::max(quantum, noise_kelvin),
@@ -94,10 +94,10 @@ bool CoolingProof::fell(const Heater& heater, const CoolingTrack& track, float q
 
 bool CoolingProof::stayed_cold(const Heater& heater, const CoolingTrack& track,
                                std::int64_t now_ns) const noexcept {
-  if (track.readings < 2 || to_seconds(now_ns - track.last_at_ns) > reading_fresh_s) return false;
+  if (track.readings < 2 || seconds_since(track.last_at_ns, now_ns) > reading_fresh_s) return false;
   // Half a second before the window ends, so that the proof and the deadline never race.
   const bool whole_window =
-      to_seconds(now_ns - state_.begun_ns) >= base_window_s(heater.kind) - 0.5;
+      seconds_since(state_.begun_ns, now_ns) >= base_window_s(heater.kind) - 0.5;
   return whole_window && track.last < heater.safe &&
          track.highest <= track.start + cold_rise_kelvin;
 }
@@ -123,7 +123,7 @@ CoolingResult CoolingProof::step(const StepInput& input, const PrinterReadings& 
     const bool off = said_after && reading.target_celsius == 0;
     result.acknowledged &= off;
     result.target_positive |= reading.target_celsius > 0 &&
-                              to_seconds(reading.target_at_ns - state_.begun_ns) > latch_grace_s;
+                              seconds_since(state_.begun_ns, reading.target_at_ns) > latch_grace_s;
 
     const bool cold_own = stayed_cold(heater, own, now);
     const bool own_proves = fell(heater, own, noise_kelvin, now) || cold_own;

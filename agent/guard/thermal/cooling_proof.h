@@ -18,8 +18,8 @@ struct CoolingTrack {
   std::int64_t highest_at_ns = 0;
   std::int64_t last_at_ns = 0;  ///< Last reading taken in; readings before the stop do not count.
   float last = unknown;
-  std::int32_t readings = 0;  ///< Since the stop.
-  std::int32_t changes = 0;   ///< Readings that differed from the one before.
+  std::uint32_t readings = 0;  ///< Since the stop.
+  std::uint32_t changes = 0;   ///< Readings that differed from the one before.
 };
 
 /// Plain data of one CoolingProof, in memory that outlives a restart.

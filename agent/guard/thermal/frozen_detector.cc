@@ -17,7 +17,7 @@ Finding FrozenDetector::step(const HeaterView& view) noexcept {
     } else {
       ++state_.readings;
       const bool frozen = state_.readings >= frozen_readings &&
-                          to_seconds(view.celsius_at_ns - state_.since_ns) >= period;
+                          seconds_since(state_.since_ns, view.celsius_at_ns) >= period;
       state_.found = frozen ? Rule::frozen : Rule::none;
     }
   }

@@ -7,7 +7,7 @@ namespace firebreak::guard::thermal {
 struct FrozenState {
   float value = 0;
   std::int64_t since_ns = 0;  ///< 0 = not counting.
-  std::int32_t readings = 0;
+  std::uint32_t readings = 0;
   Rule found = Rule::none;
 };
 

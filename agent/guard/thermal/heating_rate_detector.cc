@@ -19,7 +19,7 @@ Rule HeatingRateDetector::judge(const HeaterView& view) noexcept {
   if (view.duty == 0) {
     state_.base_at_ns = 0;
     if (state_.idle_since_ns == 0) state_.idle_since_ns = view.celsius_at_ns;
-    const auto idle = to_seconds(view.celsius_at_ns - state_.idle_since_ns);
+    const auto idle = seconds_since(state_.idle_since_ns, view.celsius_at_ns);
     return idle >= period_s_ ? Rule::heating_idle : Rule::none;
   }
   state_.idle_since_ns = 0;
@@ -28,7 +28,7 @@ Rule HeatingRateDetector::judge(const HeaterView& view) noexcept {
     state_.base_at_ns = view.celsius_at_ns;
     return Rule::none;
   }
-  const auto waited = to_seconds(view.celsius_at_ns - state_.base_at_ns);
+  const auto waited = seconds_since(state_.base_at_ns, view.celsius_at_ns);
   return waited >= period_s_ ? Rule::heating_rate : Rule::none;
 }
 

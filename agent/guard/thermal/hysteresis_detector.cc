@@ -19,8 +19,8 @@ Rule HysteresisDetector::judge(const HeaterView& view) noexcept {
     state_.target = view.target_celsius;
   }
   const auto at = view.celsius_at_ns;
-  if (view.celsius >= view.target_celsius - reached_kelvin) state_.reached = true;
-  if (!state_.reached) return Rule::none;
+  if (view.celsius >= view.target_celsius - reached_kelvin) state_.reached = 1;
+  if (state_.reached == 0) return Rule::none;
   if (view.celsius >= view.target_celsius - kelvin_) {
     state_.below_since_ns = 0;
     state_.good = view.celsius;
@@ -34,12 +34,12 @@ Rule HysteresisDetector::judge(const HeaterView& view) noexcept {
   if (state_.below_since_ns == 0) state_.below_since_ns = at;
   const bool fell = state_.good - view.celsius >= fell_out_kelvin(kind_) &&
                     view.celsius < view.target_celsius - fell_out_kelvin(kind_);
-  const bool fast = to_seconds(at - state_.good_at_ns) <= fell_out_s(kind_);
+  const bool fast = seconds_since(state_.good_at_ns, at) <= fell_out_s(kind_);
   if (state_.good_at_ns != 0 && fell && fast && at != state_.below_since_ns) {
     return Rule::hysteresis_sensor;
   }
   if (state_.found == Rule::hysteresis_sensor) return state_.found;
-  const bool long_enough = to_seconds(at - state_.below_since_ns) >= period_s_;
+  const bool long_enough = seconds_since(state_.below_since_ns, at) >= period_s_;
   return long_enough ? Rule::hysteresis_heater : Rule::none;
 }
 

@@ -7,7 +7,7 @@ namespace firebreak::guard::thermal {
 
 struct IdleRiseState {
   SettledRiseState rise;
-  std::int32_t readings = 0;  ///< In a row that have risen too far.
+  std::uint32_t readings = 0;  ///< In a row that have risen too far.
   Rule found = Rule::none;
 };
 

@@ -10,7 +10,7 @@ JumpDetector::JumpDetector(const HeaterProfile& profile, JumpState& state) noexc
       state_(state) {}
 
 float JumpDetector::allowance(const HeaterView& view) const noexcept {
-  const auto dt = static_cast<float>(to_seconds(view.celsius_at_ns - state_.accepted_at_ns));
+  const auto dt = static_cast<float>(seconds_since(state_.accepted_at_ns, view.celsius_at_ns));
   const bool up = view.celsius > state_.accepted;
   const float fall = jump_fall_base_kelvin_per_s + std::max(0.0F, state_.accepted) / fall_tau_;
   return jump_noise_kelvin + dt * (up ? rise_ : fall);
@@ -28,12 +28,13 @@ void JumpDetector::take(const HeaterView& view) noexcept {
   if (std::fabs(view.celsius - state_.accepted) <= allowed) {
     // A single outlier between two good readings was a spike.
     if (state_.outliers == 1) {
-      const bool lately = to_seconds(view.celsius_at_ns - state_.spike_at_ns) < jump_spike_memory_s;
+      const bool lately =
+          seconds_since(state_.spike_at_ns, view.celsius_at_ns) < jump_spike_memory_s;
       state_.spikes = lately ? state_.spikes + 1 : 1;
       state_.spike_at_ns = view.celsius_at_ns;
     }
     state_.found = state_.spikes >= jump_spikes ? Rule::jump_spikes : Rule::none;
-    if (to_seconds(view.celsius_at_ns - state_.spike_at_ns) >= jump_spike_memory_s) {
+    if (seconds_since(state_.spike_at_ns, view.celsius_at_ns) >= jump_spike_memory_s) {
       state_.spikes = 0;
       state_.found = Rule::none;
     }

@@ -8,8 +8,8 @@ namespace firebreak::guard::thermal {
 struct JumpState {
   float accepted = 0;  ///< The last reading that physics allows.
   std::int64_t accepted_at_ns = 0;
-  std::int32_t outliers = 0;  ///< In a row.
-  std::int32_t spikes = 0;    ///< Single outliers lately.
+  std::uint32_t outliers = 0;  ///< In a row.
+  std::uint32_t spikes = 0;    ///< Single outliers lately.
   std::int64_t spike_at_ns = 0;
   float allowed = 0;
   Rule found = Rule::none;

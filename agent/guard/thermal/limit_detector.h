@@ -6,9 +6,9 @@
 namespace firebreak::guard::thermal {
 
 struct LimitState {
-  std::int32_t high = 0;      ///< Readings in a row at or over the limit.
-  std::int32_t low = 0;       ///< Readings in a row below the minimum.
-  std::int32_t nonsense = 0;  ///< Readings in a row that are no temperature.
+  std::uint32_t high = 0;      ///< Readings in a row at or over the limit.
+  std::uint32_t low = 0;       ///< Readings in a row below the minimum.
+  std::uint32_t nonsense = 0;  ///< Readings in a row that are no temperature.
   Rule found = Rule::none;
 };
 

@@ -11,15 +11,15 @@ OvershootDetector::OvershootDetector(const HeaterProfile& profile, OvershootStat
       state_(state) {}
 
 void OvershootDetector::follow_slope(const HeaterView& view) noexcept {
-  const auto since = to_seconds(view.celsius_at_ns - state_.mark_at_ns);
+  const auto since = seconds_since(state_.mark_at_ns, view.celsius_at_ns);
   const bool above = view.celsius > view.target_celsius;
-  if (above && !state_.above) {
+  if (above && state_.above == 0) {
     const auto slope = state_.mark_at_ns == 0 || since <= 0
                            ? fastest_
                            : (view.celsius - state_.mark) / static_cast<float>(since);
     state_.lag_kelvin = std::clamp(slope, 0.0F, fastest_) * lag_s_;
   }
-  state_.above = above;
+  state_.above = above ? 1 : 0;
   if (state_.mark_at_ns == 0 || since >= slope_span_s) {
     state_.mark = view.celsius;
     state_.mark_at_ns = view.celsius_at_ns;
@@ -31,22 +31,22 @@ Rule OvershootDetector::judge(const HeaterView& view) noexcept {
     state_ = {};
     return Rule::none;
   }
-  if (view.target_celsius < state_.target - 1) state_.armed = false;
+  if (view.target_celsius < state_.target - 1) state_.armed = 0;
   state_.target = view.target_celsius;
   follow_slope(view);
   if (view.celsius <= view.target_celsius + kelvin_ + state_.lag_kelvin) {
-    state_.armed = true;
+    state_.armed = 1;
     state_.excess_since_ns = 0;
     state_.readings = 0;
     return Rule::none;
   }
-  if (!state_.armed) return Rule::none;
+  if (state_.armed == 0) return Rule::none;
   if (state_.excess_since_ns == 0) {
     state_.excess_since_ns = view.celsius_at_ns;
     state_.first = view.celsius;
   }
   ++state_.readings;
-  if (to_seconds(view.celsius_at_ns - state_.excess_since_ns) < overshoot_s) return Rule::none;
+  if (seconds_since(state_.excess_since_ns, view.celsius_at_ns) < overshoot_s) return Rule::none;
   if (state_.readings < limit_readings) return Rule::none;
   const bool rising = view.celsius >= state_.first + overshoot_rise_kelvin;
   const bool not_falling = view.duty == 0 && view.celsius > state_.first - overshoot_flat_kelvin;

@@ -9,12 +9,12 @@ struct OvershootState {
   float target = 0;
   float first = 0;                   ///< First reading of the excess.
   std::int64_t excess_since_ns = 0;  ///< 0 = none.
-  std::int32_t readings = 0;         ///< Of the excess.
+  std::uint32_t readings = 0;        ///< Of the excess.
   float mark = 0;                    ///< A reading some seconds ago, to know the slope.
   std::int64_t mark_at_ns = 0;
-  float lag_kelvin = 0;  ///< What the sensor's lag may add after it crossed the target.
-  bool above = false;    ///< The last reading was above the target.
-  bool armed = false;    ///< The reading was within reach of this target before.
+  float lag_kelvin = 0;    ///< What the sensor's lag may add after it crossed the target.
+  std::uint8_t above = 0;  ///< The last reading was above the target.
+  std::uint8_t armed = 0;  ///< The reading was within reach of this target before.
   Rule found = Rule::none;
 };
 

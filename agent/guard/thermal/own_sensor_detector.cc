@@ -12,12 +12,12 @@ Finding OwnSensorDetector::step(const HeaterView& view) noexcept {
     state_.high = view.own_celsius >= limit_ ? state_.high + 1 : 0;
   }
   if (state_.high >= limit_readings) return {Rule::own_sensor_limit, limit_, unknown};
-  const auto own_age = to_seconds(view.now_ns - view.own_at_ns);
+  const auto own_age = seconds_since(view.own_at_ns, view.now_ns);
   if (own_age > own_fresh_s) {
     state_.apart_since_ns = 0;
     return {Rule::own_sensor_stale, static_cast<float>(own_fresh_s), unknown};
   }
-  const auto age = to_seconds(view.now_ns - view.celsius_at_ns);
+  const auto age = seconds_since(view.celsius_at_ns, view.now_ns);
   const bool comparable = view.celsius_at_ns != 0 && age <= reading_fresh_s && !view.stopped;
   // NaN on either side is not "together".
   const bool together = std::fabs(view.own_celsius - view.celsius) <= own_kelvin;
@@ -26,7 +26,7 @@ Finding OwnSensorDetector::step(const HeaterView& view) noexcept {
     return {};
   }
   if (state_.apart_since_ns == 0) state_.apart_since_ns = view.now_ns;
-  if (to_seconds(view.now_ns - state_.apart_since_ns) < own_s) return {};
+  if (seconds_since(state_.apart_since_ns, view.now_ns) < own_s) return {};
   return {Rule::own_sensor_apart, own_kelvin, static_cast<float>(own_s)};
 }
 

@@ -7,7 +7,7 @@ namespace firebreak::guard::thermal {
 struct OwnSensorState {
   std::int64_t apart_since_ns = 0;  ///< 0 = together.
   std::int64_t seen_at_ns = 0;
-  std::int32_t high = 0;
+  std::uint32_t high = 0;
   Rule found = Rule::none;
 };
 

@@ -27,7 +27,7 @@ std::int64_t ProbationWatch::report_due_ns(const StepInput& input) const noexcep
   if (state_.after_hardware == 0) return due;
   for (std::size_t i = 0; i < count_; ++i) {
     const bool seen =
-        input.own[i].present && to_seconds(input.now_ns - input.own[i].at_ns) <= own_fresh_s;
+        input.own[i].present && seconds_since(input.own[i].at_ns, input.now_ns) <= own_fresh_s;
     if (!seen) return std::min(due, state_.confirmed_ns + seconds_ns(probation_confirm_s));
   }
   return due;
@@ -52,9 +52,9 @@ ProbationVerdict ProbationWatch::step(const StepInput& input, const PrinterReadi
     if (input.now_ns >= report_due_ns(input)) return fail(ProbationVerdict::late_report);
     return ProbationVerdict::waiting;
   }
-  const auto silence = to_seconds(input.now_ns - oldest);
+  const auto silence = seconds_since(oldest, input.now_ns);
   if (silence >= blind_longest_s) return fail(ProbationVerdict::fell_silent);
-  const bool long_enough = to_seconds(input.now_ns - state_.first_report_ns) >= probation_clean_s;
+  const bool long_enough = seconds_since(state_.first_report_ns, input.now_ns) >= probation_clean_s;
   return long_enough && silence <= reading_fresh_s ? ProbationVerdict::clean
                                                    : ProbationVerdict::watching;
 }

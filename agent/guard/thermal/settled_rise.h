@@ -13,7 +13,7 @@ struct SettledRiseState {
   std::int64_t since_ns = 0;  ///< When heat stopped being wanted; 0 = it is wanted.
   std::int64_t lowest_at_ns = 0;
   float lowest = 0;
-  bool settled = false;
+  std::uint8_t settled = 0;
 };
 
 /// How far a reading has risen over its lowest since heat stopped being wanted, once the lag of
@@ -36,15 +36,15 @@ class SettledRise {
       state_ = {at_ns, at_ns, celsius, state_.settled};
       return false;
     }
-    if (!state_.settled && to_seconds(at_ns - state_.since_ns) >= rule_.settle_s) {
+    if (state_.settled == 0 && seconds_since(state_.since_ns, at_ns) >= rule_.settle_s) {
       // What still climbs has climbed; but never forget a rise that was too far already.
       const bool too_far = celsius > state_.lowest + allowed();
-      state_.settled = true;
+      state_.settled = 1;
       if (!too_far) rebase(at_ns, celsius);
       return too_far;
     }
     const auto drift =
-        rule_.drift_kelvin_per_s * static_cast<float>(to_seconds(at_ns - state_.lowest_at_ns));
+        rule_.drift_kelvin_per_s * static_cast<float>(seconds_since(state_.lowest_at_ns, at_ns));
     if (celsius <= state_.lowest + drift) {
       rebase(at_ns, celsius);
       return false;
@@ -53,7 +53,7 @@ class SettledRise {
   }
 
   [[nodiscard]] float allowed() const noexcept {
-    return state_.settled ? kelvin_ : kelvin_ + lag_kelvin_;
+    return state_.settled != 0 ? kelvin_ : kelvin_ + lag_kelvin_;
   }
 
  private:

@@ -37,7 +37,7 @@ void SignOfHeat::begin(std::int64_t now_ns, bool settled) noexcept {
   state_.begun_ns = now_ns;
   for (std::size_t i = 0; i < count_; ++i) {
     state_.seen_ns[i] = state_.own_seen_ns[i] = now_ns;
-    if (settled) state_.rise[i].settled = state_.own_rise[i].settled = true;
+    if (settled) state_.rise[i].settled = state_.own_rise[i].settled = 1;
   }
 }
 
@@ -53,9 +53,9 @@ std::uint32_t SignOfHeat::step(const StepInput& input, const PrinterReadings& re
                              own.celsius, own.at_ns))) {
       signs |= sign::rise;
     }
-    const auto since = to_seconds(reading.target_at_ns - state_.begun_ns);
+    const auto since = seconds_since(state_.begun_ns, reading.target_at_ns);
     if (reading.target_celsius > 0 && since > latch_grace_s) signs |= sign::target;
-    const auto report_since = to_seconds(reading.celsius_at_ns - state_.begun_ns);
+    const auto report_since = seconds_since(state_.begun_ns, reading.celsius_at_ns);
     if (reading.duty > 0 && report_since > latch_grace_s) signs |= sign::duty;
   }
   return signs;

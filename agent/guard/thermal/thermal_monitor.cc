@@ -134,6 +134,8 @@ void ThermalMonitor::observe(std::size_t index, const StepInput& input,
   auto& heater = heaters_[index];
   HeaterView view;
   view.now_ns = input.now_ns;
+  // A time in the future is damage; it must not make a reading look young for ever.
+  if (state.last_at_ns > input.now_ns) state.last_at_ns = 0;
   view.fresh = reading.celsius_at_ns > state.last_at_ns;
   if (view.fresh) {
     state.last_at_ns = reading.celsius_at_ns;
@@ -162,7 +164,7 @@ void ThermalMonitor::observe(std::size_t index, const StepInput& input,
 
   const auto bit_of_heater = 1U << index;
   const bool recent =
-      view.celsius_at_ns != 0 && to_seconds(view.now_ns - view.celsius_at_ns) <= reading_fresh_s;
+      view.celsius_at_ns != 0 && seconds_since(view.celsius_at_ns, view.now_ns) <= reading_fresh_s;
   const bool sensible = std::isfinite(view.celsius) && state.jump.outliers == 0 &&
                         state.limit.nonsense == 0 && state.limit.low == 0;
   if (recent && sensible && state.doubted == 0) report_.trusted |= bit_of_heater;
@@ -173,7 +175,7 @@ void ThermalMonitor::observe(std::size_t index, const StepInput& input,
 
 void ThermalMonitor::add(std::size_t index, const Finding& finding, const HeaterView& view,
                          std::uint32_t& active) noexcept {
-  if (finding.rule == Rule::none) return;
+  if (finding.rule == Rule::none || finding.rule >= Rule::count) return;
   auto& state = state_.heaters[index];
   const auto& rule = info(finding.rule);
   const auto rule_bit = 1U << static_cast<unsigned>(finding.rule);
