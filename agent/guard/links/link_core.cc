@@ -55,6 +55,7 @@ void LinkCore::start(MonotonicTime now, bool host_adopted) {
     keeper_.keep(keeper_name_, port_.fd());
     matched_ = ever_verified_ = true;
     boundary_unknown_ = host_adopted;
+    active_tool_ = -1;
     if (host_adopted) gate_.assume_in_line();
     opened_at_ = line_at_ = now;
     shared_.port_fd.store(port_.fd());
@@ -101,6 +102,7 @@ void LinkCore::forget_board() noexcept {
   command_ = Command::none;
   command_sent_ = 0;
   autoreport_on_ = host_sets_autoreport_ = false;
+  ok_has_report_ = false;
   heat_waits_ = 0;
   active_tool_ = 0;
   unanswered_ = 0;
@@ -144,8 +146,7 @@ void LinkCore::verified(MonotonicTime now) {
   become(LinkState::ready);
   keeper_.keep(keeper_name_, port_.fd());
   raise(link_event::identity_verified);
-  note(LinkNote::identified, NoteSeverity::info, "the printer is identified: ",
-       identity_.firmware);
+  note(LinkNote::identified, NoteSeverity::info, "the printer is identified: ", identity_.firmware);
   line_at_ = now;
   asked_at_ = {};  // The first temperature is asked for at once.
 }
@@ -257,7 +258,9 @@ void LinkCore::ask(MonotonicTime now) {
   switch (state_) {
     case LinkState::opening:
     case LinkState::identifying:
-    case LinkState::wrong_printer: ask_identity(now); break;
+    case LinkState::wrong_printer:
+      ask_identity(now);
+      break;
     case LinkState::ready:
       if (!info_known_ && now - asked_at_ > identity_again_every) {
         // A port taken over from an earlier run: what it can do is not known here.
@@ -267,9 +270,12 @@ void LinkCore::ask(MonotonicTime now) {
         break;
       }
       [[fallthrough]];
-    case LinkState::halted: ask_temperature(now); break;
+    case LinkState::halted:
+      ask_temperature(now);
+      break;
     case LinkState::absent:
-    case LinkState::blocked: break;
+    case LinkState::blocked:
+      break;
   }
   if (command_ != Command::none) command_since_ = now;
 }
@@ -293,8 +299,8 @@ void LinkCore::ask_identity(MonotonicTime now) noexcept {
 
 void LinkCore::ask_temperature(MonotonicTime now) noexcept {
   const bool host_polls = host_asked_at_ != MonotonicTime{} && now - host_asked_at_ < seconds{4};
-  const bool unasked_live = unasked_at_ != MonotonicTime{} &&
-                            now - unasked_at_ < autoreport_interval_ + seconds{4};
+  const bool unasked_live =
+      unasked_at_ != MonotonicTime{} && now - unasked_at_ < autoreport_interval_ + seconds{4};
   if (autoreport_capable_ && !host_sets_autoreport_ && !unasked_live &&
       (autoreport_sent_ == MonotonicTime{} || now - autoreport_sent_ > seconds{10})) {
     autoreport_sent_ = now;

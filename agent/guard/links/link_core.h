@@ -148,7 +148,8 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime autoreport_sent_{};
   MonotonicTime host_asked_at_{};
   int heat_waits_ = 0;
-  int active_tool_ = 0;
+  int active_tool_ = 0;         ///< Below 0: unknown.
+  bool ok_has_report_ = false;  ///< The firmware answers M105 with `ok T:…` in one line.
 
   // Host.
   bool host_was_attached_ = false;

@@ -10,24 +10,24 @@ namespace firebreak::guard {
 /// What a link reports for the black box. The text is one escaped sentence for people.
 enum class LinkNote : std::uint8_t {
   port_opened,
-  port_adopted,     ///< Taken over from the run before, without opening it.
+  port_adopted,  ///< Taken over from the run before, without opening it.
   port_lost,
-  port_blocked,     ///< Another process holds it; the text names it.
-  port_refused,     ///< It cannot be opened or set up.
+  port_blocked,  ///< Another process holds it; the text names it.
+  port_refused,  ///< It cannot be opened or set up.
   identified,
   wrong_printer,
-  halted,           ///< The firmware said that it has halted.
-  firmware_fault,   ///< The firmware's own thermal fault; the text holds its words.
+  halted,          ///< The firmware said that it has halted.
+  firmware_fault,  ///< The firmware's own thermal fault; the text holds its words.
   booted,
-  forged_report,    ///< A report that nobody asked for contradicts the printer's own.
-  foreign_answer,   ///< Acknowledgements of lines that were not sent through here.
+  forged_report,   ///< A report that nobody asked for contradicts the printer's own.
+  foreign_answer,  ///< Acknowledgements of lines that were not sent through here.
   host_attached,
   host_detached,
-  host_refused,     ///< A host's line was held back; the text holds the line.
-  host_overrun,     ///< The host does not read; printer lines to it were dropped.
+  host_refused,  ///< A host's line was held back; the text holds the line.
+  host_overrun,  ///< The host does not read; printer lines to it were dropped.
   baud_followed,
-  revival,          ///< DTR was pulsed, or could not be.
-  junk,             ///< Lines that were too long or damaged.
+  revival,  ///< DTR was pulsed, or could not be.
+  junk,     ///< Lines that were too long or damaged.
 };
 
 enum class NoteSeverity : std::uint8_t { info, warning, alarm };

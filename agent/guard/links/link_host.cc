@@ -26,8 +26,8 @@ GatePolicy LinkCore::policy() const noexcept {
 }
 
 bool LinkCore::host_may_pass() const noexcept {
-  const bool reviving = revival_ != Revival::none ||
-                        shared_.revival_request.load() != shared_.revival_done.load();
+  const bool reviving =
+      revival_ != Revival::none || shared_.revival_request.load() != shared_.revival_done.load();
   return port_.fd() >= 0 && !reviving && mode_ != LinkMode::hold &&
          (state_ == LinkState::ready || state_ == LinkState::halted);
 }
@@ -132,7 +132,11 @@ void LinkCore::flush_port(MonotonicTime now) noexcept {
   command_sent_ += taken;
   if (command_ == Command::none || command_sent_ < command_text_.size()) return;
   Question question = Question::temperature;
-  if (command_ == Command::ask_identity) question = Question::identity;
+  if (command_ == Command::ask_identity) {
+    question = Question::identity;
+    // The host is held back until then: whatever is still unanswered was lost in the boot.
+    if (state_ != LinkState::ready) answers_.clear();
+  }
   if (command_ == Command::autoreport_on) question = Question::autoreport;
   answers_.push({Asker::own, question, now});
   command_ = Command::none;

@@ -64,27 +64,38 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
   readings_.line_at_ns = count_ns(now);
   readings_changed_ = true;
   switch (parsed.kind) {
-    case LineKind::temperature: on_report(parsed, ending, answers_question, now); break;
+    case LineKind::temperature:
+      on_report(parsed, ending, answers_question, now);
+      break;
     case LineKind::busy:
     case LineKind::wait:
       busy_at_ = now;
       readings_.busy_at_ns = count_ns(now);
       break;
-    case LineKind::banner: on_banner(line, own_ending, now); break;
-    case LineKind::halt: on_halt(line, own_ending, now); break;
+    case LineKind::banner:
+      on_banner(line, own_ending, now);
+      break;
+    case LineKind::halt:
+      on_halt(line, own_ending, now);
+      break;
     case LineKind::thermal_fault:
       raise(link_event::thermal_fault);
       note(LinkNote::firmware_fault, NoteSeverity::alarm, "the firmware says: ", line);
       break;
-    case LineKind::firmware_info: on_firmware_info(parsed, ending, now); break;
+    case LineKind::firmware_info:
+      on_firmware_info(parsed, ending, now);
+      break;
     case LineKind::capability:
       if (parsed.capability == "AUTOREPORT_TEMP") autoreport_capable_ = parsed.capability_on;
       break;
     case LineKind::resend:
       answers_.clear();  // The firmware has thrown away what it had not read yet.
       break;
-    case LineKind::malformed: ++readings_.bad_lines; break;
-    default: break;
+    case LineKind::malformed:
+      ++readings_.bad_lines;
+      break;
+    default:
+      break;
   }
 }
 
@@ -104,6 +115,14 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
     index = answers_.find(Question::temperature);
     answers_question = index < answers_.size();
     if (!answers_question) return false;  // Left to the judge, and to the host.
+    ok_has_report_ = true;
+  } else if (ok_has_report_) {
+    // This firmware's M105 is never answered by a bare `ok`: one of ours in front was lost.
+    while (index < answers_.size() && answers_[index].asker == Asker::own &&
+           answers_[index].question == Question::temperature) {
+      ++index;
+    }
+    if (index == answers_.size()) return stops();
   }
   if (answers_.empty()) {
     if (parsed.kind == LineKind::ok) on_foreign_answer(3, now);
@@ -123,9 +142,10 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
 }
 
 void LinkCore::on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept {
-  const bool explained = mode_ != LinkMode::pass || now - opened_at_ < seconds{10} ||
-                         (stop_bytes_at_ != MonotonicTime{} && now - stop_bytes_at_ < seconds{10}) ||
-                         host_was_attached_;
+  const bool explained =
+      mode_ != LinkMode::pass || now - opened_at_ < seconds{10} ||
+      (stop_bytes_at_ != MonotonicTime{} && now - stop_bytes_at_ < seconds{10}) ||
+      host_was_attached_;
   if (explained) return;
   shared_.foreign_bytes.fetch_add(static_cast<std::uint32_t>(bytes));
   if (now - foreign_since_ > seconds{10}) {
@@ -143,8 +163,8 @@ void LinkCore::on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept 
 bool LinkCore::expects_unasked(const ParsedLine& parsed, MonotonicTime now) const noexcept {
   if (parsed.acknowledges) return false;
   if (autoreport_on_ || parsed.waits || heat_waits_ > 0 || state_ != LinkState::ready) return true;
-  const bool goes_on = unasked_at_ != MonotonicTime{} &&
-                       now - unasked_at_ < 2 * autoreport_interval_ + seconds{1};
+  const bool goes_on =
+      unasked_at_ != MonotonicTime{} && now - unasked_at_ < 2 * autoreport_interval_ + seconds{1};
   return goes_on || now - opened_at_ < seconds{15};
 }
 

@@ -71,8 +71,9 @@ Result<void> check_port_name(const std::filesystem::path& name, std::span<const 
   }
   if (twins.empty()) return {};
   return fail(ErrorCode::bad_input,
-              name.string() + ": this name is shared by several boards; use the name of the place "
-                              "instead: " +
+              name.string() +
+                  ": this name is shared by several boards; use the name of the place "
+                  "instead: " +
                   (named->by_path.empty() ? named->device : named->by_path) + " (the others are " +
                   twins + ")");
 }

@@ -11,11 +11,11 @@ namespace firebreak::guard {
 
 /// A serial port of this host, as the kernel describes it.
 struct PortInfo {
-  std::string device;       ///< /dev/ttyUSB0
-  std::string by_path;      ///< /dev/serial/by-path/…: the place where it is plugged in; or empty.
-  std::string by_id;        ///< /dev/serial/by-id/…: what the board says of itself; or empty.
-  std::string description;  ///< For people, escaped.
-  std::string usb_serial;   ///< Escaped; empty where the board has none (CH340).
+  std::string device;   ///< /dev/ttyUSB0
+  std::string by_path;  ///< /dev/serial/by-path/…: the place where it is plugged in; or empty.
+  std::string by_id;    ///< /dev/serial/by-id/…: what the board says of itself; or empty.
+  std::string description;              ///< For people, escaped.
+  std::string usb_serial;               ///< Escaped; empty where the board has none (CH340).
   int usb_vendor = 0, usb_product = 0;  ///< 0 for ports that are no USB device.
 };
 

@@ -31,7 +31,8 @@ bool is_master_of(const std::string& process, const char* fd, unsigned index) {
   std::ifstream file(process + "/fdinfo/" + fd);
   std::string line;
   while (std::getline(file, line)) {
-    if (line.starts_with("tty-index:")) return std::strtoul(line.c_str() + 10, nullptr, 10) == index;
+    if (line.starts_with("tty-index:"))
+      return std::strtoul(line.c_str() + 10, nullptr, 10) == index;
   }
   return false;
 }

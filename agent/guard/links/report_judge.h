@@ -10,16 +10,16 @@ namespace firebreak::guard {
 
 /// How far a report may be believed.
 enum class Belief : std::uint8_t {
-  full,       ///< It is the printer's own: its values replace the older ones.
-  hot_only,   ///< Perhaps forged: only values that are hotter count.
-  held,       ///< The printer's own by its form, but it fell faster than metal cools: the next
-              ///< report must confirm it.
+  full,      ///< It is the printer's own: its values replace the older ones.
+  hot_only,  ///< Perhaps forged: only values that are hotter count.
+  held,      ///< The printer's own by its form, but it fell faster than metal cools: the next
+             ///< report must confirm it.
 };
 
 /// What is known of a report besides its values.
 struct ReportContext {
-  bool answers_question = false;  ///< An M105 is waiting for just this answer.
-  bool unasked_expected = false;  ///< Autoreport is on, or the printer waits for heat.
+  bool answers_question = false;            ///< An M105 is waiting for just this answer.
+  bool unasked_expected = false;            ///< Autoreport is on, or the printer waits for heat.
   std::chrono::milliseconds cadence{1000};  ///< Between unasked reports.
   LineEnding ending = LineEnding::lf;
 };

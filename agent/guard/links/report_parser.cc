@@ -75,8 +75,8 @@ bool parse_capability(std::string_view text, ParsedLine& out) noexcept {
 bool is_banner(std::string_view text) noexcept {
   if (text == "start" || text == "PowerUp" || text == "Grbl") return true;
   if (text.ends_with(" Initialized") || text.starts_with("Marlin ")) return true;
-  for (const auto reset : {"External Reset", "Brown out Reset", "Watchdog Reset",
-                           "Software Reset"}) {
+  for (const auto reset :
+       {"External Reset", "Brown out Reset", "Watchdog Reset", "Software Reset"}) {
     if (text == reset) return true;
   }
   return text == "// Klipper state: Ready" || text.starts_with("echo:Marlin ") ||
@@ -167,10 +167,16 @@ ParsedLine parse_line(std::string_view line) noexcept {
   if (!out.acknowledges && parse_fault(text, out)) return out;
   if (!is_prose(text)) {
     switch (parse_temperatures(text, out)) {
-      case ReportVerdict::report: out.kind = LineKind::temperature; return out;
-      case ReportVerdict::damaged: out.kind = LineKind::malformed; return out;
-      case ReportVerdict::not_ready: return out;
-      case ReportVerdict::no_report: break;
+      case ReportVerdict::report:
+        out.kind = LineKind::temperature;
+        return out;
+      case ReportVerdict::damaged:
+        out.kind = LineKind::malformed;
+        return out;
+      case ReportVerdict::not_ready:
+        return out;
+      case ReportVerdict::no_report:
+        break;
     }
   }
   parse_plain(text, out);

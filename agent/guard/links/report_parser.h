@@ -12,7 +12,7 @@ namespace firebreak::guard {
 /// What a line from a printer is.
 enum class LineKind : std::uint8_t {
   empty,
-  temperature,      ///< At least one temperature with its heater; may carry the `ok` too.
+  temperature,  ///< At least one temperature with its heater; may carry the `ok` too.
   ok,
   busy,             ///< `busy: processing`, `paused for …`.
   wait,             ///< `wait` of a firmware that has nothing to do.
@@ -21,12 +21,12 @@ enum class LineKind : std::uint8_t {
   thermal_fault,    ///< The firmware's own thermal protection acted.
   thermal_warning,  ///< It noticed something, and goes on.
   resend,
-  firmware_info,    ///< Answer to M115.
-  capability,       ///< `Cap:…:0|1`.
-  error,            ///< `Error:` that is no halt (`Error:EEPROM disabled`).
+  firmware_info,  ///< Answer to M115.
+  capability,     ///< `Cap:…:0|1`.
+  error,          ///< `Error:` that is no halt (`Error:EEPROM disabled`).
   echo,
-  action,           ///< `//action:…` and other `//` lines.
-  malformed,        ///< Looks like a report, but is damaged: no value of it counts.
+  action,     ///< `//action:…` and other `//` lines.
+  malformed,  ///< Looks like a report, but is damaged: no value of it counts.
   other,
 };
 
@@ -68,7 +68,7 @@ struct ParsedLine {
   bool waits = false;         ///< A report from inside M109/M190 (`W:`, or `E:` without target).
   bool has_targets = false;   ///< Every heater in it names its target.
   std::uint8_t value_count = 0;
-  std::uint8_t skipped = 0;   ///< Values that belong to no heater.
+  std::uint8_t skipped = 0;  ///< Values that belong to no heater.
   std::array<ReportedValue, max_values> storage{};
 
   bool fault_heater_known = false;  ///< For thermal_fault.

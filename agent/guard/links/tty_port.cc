@@ -51,8 +51,8 @@ Result<void> make_raw(int fd, const std::filesystem::path& path) {
   settings.c_cc[VMIN] = 0;
   settings.c_cc[VTIME] = 0;
   if (tcsetattr(fd, TCSANOW, &settings) != 0) {
-    return fail(ErrorCode::unavailable, path.string() + ": cannot be set up as a serial port: " +
-                                            std::strerror(errno));
+    return fail(ErrorCode::unavailable,
+                path.string() + ": cannot be set up as a serial port: " + std::strerror(errno));
   }
   return {};
 }
@@ -101,8 +101,8 @@ Result<void> TtyPort::set_up(int fd) {
     return fail(ErrorCode::refused, held_message(path_));
   }
   if (ioctl(fd, TIOCEXCL) != 0 && !pty_) {
-    return fail(ErrorCode::unavailable, path_.string() + ": cannot be taken exclusively: " +
-                                            std::strerror(errno));
+    return fail(ErrorCode::unavailable,
+                path_.string() + ": cannot be taken exclusively: " + std::strerror(errno));
   }
   auto raw = make_raw(fd, path_);
   if (!raw) return raw;
@@ -120,7 +120,8 @@ Result<void> TtyPort::set_up(int fd) {
 bool TtyPort::adopt(int fd) {
   close();
   pollfd check{fd, POLLIN, 0};
-  if (isatty(fd) != 1 || poll(&check, 1, 0) < 0 || (check.revents & (POLLHUP | POLLERR | POLLNVAL))) {
+  if (isatty(fd) != 1 || poll(&check, 1, 0) < 0 ||
+      (check.revents & (POLLHUP | POLLERR | POLLNVAL))) {
     ::close(fd);
     return false;
   }
@@ -195,7 +196,8 @@ bool TtyPort::set_dtr(bool high) noexcept {
 }
 
 bool TtyPort::set_baud(int baud) noexcept {
-  if (baud < 300 || baud > 4'000'000 || fd_ < 0 || (!set_tty_baud(fd_, baud) && !pty_)) return false;
+  if (baud < 300 || baud > 4'000'000 || fd_ < 0 || (!set_tty_baud(fd_, baud) && !pty_))
+    return false;
   baud_ = baud;
   return true;
 }

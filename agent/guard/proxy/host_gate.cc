@@ -63,8 +63,8 @@ void HostGate::end_line(char end, const GatePolicy& policy, MonotonicTime now) n
 }
 
 void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
-  const bool new_group = !refused_before_ || !(policy == refused_policy_) ||
-                         now - refused_at_ >= group_gap;
+  const bool new_group =
+      !refused_before_ || !(policy == refused_policy_) || now - refused_at_ >= group_gap;
   refused_before_ = true;
   refused_policy_ = policy;
   refused_at_ = now;

@@ -30,7 +30,8 @@ class HostLineObserver {
 /// the middle of a line applies from the next line on; a latch drops the rest of the line.
 /// A refused line is answered with `ok`, so that the host does not wait for ever, and the first of
 /// a group with an `Error:` line that says what to do. A numbered line that only may not heat is
-/// replaced by a question of the same number, or the firmware would ask for it again for ever. No allocation; link thread only.
+/// replaced by a question of the same number, or the firmware would ask for it again for ever. No
+/// allocation; link thread only.
 class HostGate {
  public:
   static constexpr std::size_t max_line = 256;  ///< Longer ones are refused under a policy.
@@ -55,7 +56,11 @@ class HostGate {
     return to_port.empty() && (fate_ != Fate::passing || size_ == 0);
   }
   /// Nothing is known of the line before (descriptors of an earlier run).
-  void assume_in_line() noexcept { fate_ = Fate::passing; size_ = 1; line_[0] = '?'; }
+  void assume_in_line() noexcept {
+    fate_ = Fate::passing;
+    size_ = 1;
+    line_[0] = '?';
+  }
   void assume_between_lines() noexcept { size_ = 0; }
 
   ByteBuffer<max_take + max_line + 2> to_port;

@@ -138,8 +138,10 @@ bool prints_report(std::string_view text) noexcept {
   switch (parse_line(text).kind) {
     case LineKind::empty:
     case LineKind::other:
-    case LineKind::echo: return false;
-    default: return true;
+    case LineKind::echo:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -163,8 +165,8 @@ void parse_m(HostLine& out, std::string_view parameters) noexcept {
   }
   if (out.number == 118) {
     // With a checksum behind it the firmware prints what stands before.
-    out.forges_report = prints_report(parameters) ||
-                        prints_report(parameters.substr(0, parameters.rfind('*')));
+    out.forges_report =
+        prints_report(parameters) || prints_report(parameters.substr(0, parameters.rfind('*')));
   }
   if (out.number == 106 || out.number == 107) out.fan = part_fan(out.number, parameters);
 }

@@ -98,8 +98,9 @@ Result<void> PtyPair::place_symlink() {
   std::filesystem::create_symlink(slave_path_, fresh, error);
   if (!error) std::filesystem::rename(fresh, symlink_, error);
   if (error) {
-    return fail(ErrorCode::unavailable, symlink_.string() + ": the link to the pty cannot be made: " +
-                                            error.message() + ": see the run directory's rights");
+    return fail(ErrorCode::unavailable,
+                symlink_.string() + ": the link to the pty cannot be made: " + error.message() +
+                    ": see the run directory's rights");
   }
   return {};
 }
