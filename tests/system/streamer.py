@@ -10,6 +10,10 @@ import time
 import tty
 
 
+# Longer than a printer is ever quiet between its `busy:` lines.
+NUDGE_S = 5.0
+
+
 def open_tty(path):
     """The tty, raw, at 115200 baud, non-blocking."""
     fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -126,10 +130,10 @@ class Streamer:
     def _wait_ok(self, number):
         """None at `ok`; the line number that the printer wants again at `Resend`."""
         again = None
-        quiet_since = time.monotonic()
+        quiet_since = nudged = time.monotonic()
         while not self._stop.is_set():
             for line in self._lines():
-                quiet_since = time.monotonic()
+                quiet_since = nudged = time.monotonic()
                 self.received.append(line)
                 del self.received[:-2000]
                 if line.startswith("Error:") and "halted" in line:
@@ -141,6 +145,11 @@ class Streamer:
                     return None if again is None or again > number else again
             if time.monotonic() - quiet_since > self.silence_s:
                 raise ConnectionError(f"nothing heard for {self.silence_s:g} s")
+            if time.monotonic() - nudged > NUDGE_S:
+                # An ok was lost on the way: OctoPrint, too, asks for a temperature then, and takes
+                # its ok; a lost line shows as a Resend at the next one.
+                nudged = time.monotonic()
+                self._send(b"M105\n")
         return None
 
     def _lines(self):

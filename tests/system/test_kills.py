@@ -39,8 +39,8 @@ class KillCase(unittest.TestCase):
 
     def read_guard(self):
         """Takes every event that the guard shows into the record of what was acknowledged."""
-        status = self.host.ask.status()
-        log = status["store"]["log"]
+        # Right after a start the database is not open yet.
+        log = wait_for(lambda: self.host.ask.status()["store"]["log"], 20, "the black box")
         after = max((seq for each, seq in self.shown if each == log), default=0)
         for event in self.host.ask.events(after=after, log=log):
             key = (event["log"], event["seq"])
