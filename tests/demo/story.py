@@ -179,7 +179,7 @@ class Story:
                                         f"{time.monotonic() - began:.0f} s")
         wait_for(lambda: not self.streamer.alive or self.streamer.error, 70,
                  "the host's print to end")
-        step.measured("the host's print", f"ended: {self.streamer.error}")
+        step.measured("the host's print", f"ended: {self.streamer.error or 'its port hung up'}")
 
     def show(self, step):
         api = self.farm.coordinator.api
