@@ -104,10 +104,13 @@ struct InputRuntime {
   std::atomic<std::int64_t> pressed_at_ns{0};  ///< Last press; 0 = never seen.
 };
 
-/// Threads that gate the pulses report here; the supervisor reads.
+/// Signs of life. The first two gate the pulses; the others only warn: a stalled SD card must not
+/// stop a farm.
 struct Liveness {
   std::atomic<std::int64_t> estop_ns{0};
   std::atomic<std::int64_t> monitor_ns{0};
+  std::atomic<std::int64_t> control_ns{0};
+  std::atomic<std::int64_t> store_ns{0};
 };
 
 /// Everything that the guard's threads share. Made once at start; after that no member is moved.

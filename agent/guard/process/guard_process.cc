@@ -158,6 +158,7 @@ Result<void> GuardProcess::start_threads() {
     std::int64_t told = 0;
     while (!core_->end.load(std::memory_order_acquire)) {
       box_->run_once();
+      core_->liveness.store_ns.store(monotonic_ns(), std::memory_order_release);
       if (box_->last_seq() != told && control_ != nullptr) control_->wake();
       told = box_->last_seq();
       std::this_thread::sleep_for(BlackBox::run_period);
@@ -187,7 +188,12 @@ Result<void> GuardProcess::start_threads() {
     return {};
   }
   control_ = std::move(*control);
-  begin("control", priority::ordinary, [this] { control_->run(core_->end); });
+  service_->attend_stops_with([this] { control_->attend_stops(); });
+  begin("control", priority::ordinary, [this] {
+    control_->run(core_->end, [this] {
+      core_->liveness.control_ns.store(monotonic_ns(), std::memory_order_release);
+    });
+  });
   return {};
 }
 

@@ -118,6 +118,7 @@ Result<void> GuardServiceImpl::post(PrinterRuntime& printer, std::uint32_t bits,
   machine::Memory memory;
   do {
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    attend_stops_();
     if (printer.seen.load(memory) && memory.state == wanted) return {};
   } while (std::chrono::steady_clock::now() < until);
   return fail(ErrorCode::refused,
@@ -144,6 +145,7 @@ Result<void> GuardServiceImpl::reset_host(const ResetRequest& request, const Pee
   const auto until = std::chrono::steady_clock::now() + effect_wait;
   while (std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    attend_stops_();
     if (core_.host_seen.load(host) && !host.latched) {
       record(EventKind::reset, nullptr, peer, "reset the host's latch: " +
                                                   escape_untrusted(request.reason, 80));

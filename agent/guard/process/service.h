@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -19,6 +20,9 @@ class GuardServiceImpl final : public GuardService {
  public:
   GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots, EventQueue& events,
                    const Clock& clock, std::optional<GrantKey> grant_key);
+
+  /// What to call while a request waits for its effect, so that no stop waits behind it.
+  void attend_stops_with(std::function<void()> attend) { attend_stops_ = std::move(attend); }
 
   nlohmann::json status() override;
   Result<void> stop(const StopRequest& request, const Peer& peer) override;
@@ -55,6 +59,7 @@ class GuardServiceImpl final : public GuardService {
   EventQueue& events_;
   const Clock& clock_;
   ChallengeBook grants_;
+  std::function<void()> attend_stops_ = [] {};
 };
 
 }  // namespace firebreak::guard

@@ -250,6 +250,8 @@ Result<std::unique_ptr<GuardCore>> build_core(GuardConfig config, DescriptorKeep
   core->started_ns = now_ns;
   core->liveness.estop_ns.store(now_ns);
   core->liveness.monitor_ns.store(now_ns);
+  core->liveness.control_ns.store(now_ns);
+  core->liveness.store_ns.store(now_ns);
   for (auto& printer : core->printers) printer->shared.link_alive_ns.store(now_ns);
   return core;
 }

@@ -13,6 +13,9 @@ using nlohmann::json;
 
 namespace {
 
+/// Threads that gate nothing are told of when they are this late.
+constexpr int warn_after_ms = 5000;
+
 json number_or_null(float value) { return std::isnan(value) ? json(nullptr) : json(value); }
 
 json age_ms(std::int64_t at_ns, std::int64_t now_ns) {
@@ -186,14 +189,19 @@ json thread_status(const GuardCore& core, std::int64_t now_ns) {
   };
   add("estop", core.liveness.estop_ns.load(), 100);
   add("monitor", core.liveness.monitor_ns.load(), 500);
+  add("control", core.liveness.control_ns.load(), warn_after_ms);
+  add("store", core.liveness.store_ns.load(), warn_after_ms);
   for (const auto& printer : core.printers) {
     add("link " + printer->config.name, printer->shared.link_alive_ns.load(), 1000);
   }
   return threads;
 }
 
-json warnings_of(const GuardCore& core, const SlotWriter& slots) {
+json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t now_ns) {
   json warnings = core.warnings;
+  if (now_ns - core.liveness.store_ns.load() > warn_after_ms * 1'000'000LL) {
+    warnings.push_back("the black box has not written for a while: the disk stalls");
+  }
   if (slots.failing()) {
     warnings.push_back("the latch cannot be written to disk: a power cut would lose it");
   }
@@ -239,7 +247,7 @@ json status_report(const GuardCore& core, const BlackBox& box, const SlotWriter&
             {"log", store.log},
             {"last_seq", store.last_seq},
             {"durable_seq", store.durable_seq}}},
-          {"warnings", warnings_of(core, slots)},
+          {"warnings", warnings_of(core, slots, now_ns)},
           {"printers", printers}};
 }
 
