@@ -26,6 +26,7 @@ class KillCase(unittest.TestCase):
         self.farm = Farm({"kiln": ["k1", "k2"]}, coordinator=True)
         self.addCleanup(lambda: self.farm.close(failed=bool(self.broken)))
         self.broken = True
+        self.forgotten = False
         self.host = self.farm["kiln"]
         self.shown = {}  # (log, seq): hash of every event that the guard has shown to anybody
         self.stored = {}  # id: (log, seq) of every event that the coordinator has shown
@@ -85,9 +86,13 @@ class KillCase(unittest.TestCase):
         self.host.guard.start()
         self.settle_guard()
         host = self.host.ask.status()["host"]
-        if acted:
+        # With the memory gone as well (a power cut) the slots tell; what was not yet synced then is
+        # covered by the start itself, which trips every printer.
+        if acted and not self.forgotten:
             self.assertTrue(host["latched"], f"seed {SEED}: a latch is lost; read at "
                                              f"{acted[0]['ns'] - pressed_ns} ns after the press")
+        for name, state in self.host.ask.states().items():
+            self.assertIn(state, ("tripped", "cutting", "parked"), f"seed {SEED}: {name}")
         self.assertGreaterEqual(host["latch_number"], before, f"seed {SEED}")
         self.assertNotIn("armed", self.host.ask.states().values(), f"seed {SEED}")
 
@@ -106,7 +111,8 @@ class KillCase(unittest.TestCase):
         def act():
             time.sleep(self.random.random() * 0.015)
             self.host.guard.kill_and_keep_down()
-            if self.random.random() < 0.2:
+            self.forgotten = self.random.random() < 0.2
+            if self.forgotten:
                 self.host.guard.forget_store()
         self.press_and(act)
 
@@ -181,13 +187,18 @@ class WriteBoundaryKillsTest(KillCase):
         self.host.guard.env.update(LD_PRELOAD=str(library), FB_KILL_NAME="firebreak-guard")
         boundaries = range(1, 400) if FULL else sorted(
             self.random.sample(range(1, 80), 12))
+        reached = 0
         for boundary in boundaries:
             self.read_guard()
             after = self.random.random() < 0.5
             self.host.guard.kill_and_keep_down()
-            if not self.run_until(boundary, after) and FULL:
+            died = self.run_until(boundary, after)
+            reached += died
+            if not died and FULL:
                 break
         self.judge()
+        print(f"{reached} of {len(boundaries)} boundaries were reached")
+        self.assertGreater(reached, 5, "the guard no longer dies at its writes: is it preloaded?")
 
     def run_until(self, boundary, after):
         """Runs the guard until it dies at that boundary; False if it never came to it."""

@@ -18,11 +18,15 @@ using nlohmann::json;
 
 TEST(Frame, has_its_length_in_four_bytes_big_endian_and_then_the_map) {
   const auto frame = encode_frame(json{{"t", "beat"}}).value();
-  EXPECT_EQ(to_hex(identity::as_u8(frame)), "00000008" "a16174" "6462656174");
+  EXPECT_EQ(to_hex(identity::as_u8(frame)),
+            "00000008"
+            "a16174"
+            "6462656174");
 }
 
 TEST(Frame, is_found_however_the_bytes_are_cut) {
-  const std::string two = encode_frame(json{{"t", "a"}}).value() + encode_frame(json{{"t", "b"}}).value();
+  const std::string two =
+      encode_frame(json{{"t", "a"}}).value() + encode_frame(json{{"t", "b"}}).value();
   for (std::size_t step = 1; step <= two.size(); ++step) {
     FrameReader reader;
     std::string types;
@@ -91,11 +95,13 @@ TEST(Gate, knows_utf8_from_what_looks_like_it) {
     return parse_cbor("\xa1\x61\x78" + std::string(1, static_cast<char>(0x60 + s.size())) + s)
         .has_value();
   };
-  for (const char* good : {"", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\xa5", "\xf4\x8f\xbf\xbf"}) {
+  for (const char* good :
+       {"", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\xa5", "\xf4\x8f\xbf\xbf"}) {
     EXPECT_TRUE(text(good)) << good;
   }
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xc3"}) {
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xc3"}) {
     EXPECT_FALSE(text(bad)) << to_hex(identity::as_u8(bad));
   }
 }
@@ -149,9 +155,8 @@ TEST(Grant, signs_exactly_the_agreed_bytes) {
   std::array<std::uint8_t, 32> challenge{};
   challenge.fill(0xcc);
   const auto bytes = grant_message(challenge, GrantAction::reset_release, 0x01020304, "p1");
-  EXPECT_EQ(to_hex(bytes), "66697265627265616b2d6772616e742d763100" +
-                               to_hex(challenge) + "03" + "01020304" + "02" +
-                               "7031");
+  EXPECT_EQ(to_hex(bytes), "66697265627265616b2d6772616e742d763100" + to_hex(challenge) + "03" +
+                               "01020304" + "02" + "7031");
 }
 
 TEST(Backoff, doubles_up_to_its_bound_with_half_of_it_by_chance) {

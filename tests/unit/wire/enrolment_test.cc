@@ -19,8 +19,9 @@ TEST_F(EnrolmentTest, a_token_gives_a_certificate_and_files_that_only_the_owner_
   ASSERT_TRUE(own) << own.error().message;
   EXPECT_EQ(own->certificate.common_name, "garage");
   EXPECT_FALSE(own->certificate.is_authority);
-  EXPECT_EQ(std::chrono::duration_cast<std::chrono::days>(own->certificate.not_after - today).count(),
-            90);
+  EXPECT_EQ(
+      std::chrono::duration_cast<std::chrono::days>(own->certificate.not_after - today).count(),
+      90);
   EXPECT_FALSE(identity::open_to_others(folder + "/garage/identity.pem"));
 }
 

@@ -90,9 +90,8 @@ class FakeCoordinator final : public coordinator::AgentRegistry,
     }
     ++batches;
     const auto last = mine.rbegin()->first;
-    return coordinator::Receipt{{std::string(log), last, all_durable ? last : 0},
-                                ++index,
-                                std::string(64, 'e')};
+    return coordinator::Receipt{
+        {std::string(log), last, all_durable ? last : 0}, ++index, std::string(64, 'e')};
   }
   std::string head() override { return std::string(64, 'e'); }
   std::uint64_t epoch() override { return epoch_now; }

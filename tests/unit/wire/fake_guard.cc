@@ -39,8 +39,8 @@ struct FakeGuard::Client : std::enable_shared_from_this<Client> {
     const std::string verb = question["do"];
     if (verb == "events") {
       const auto answer = guard->events_after(question);
-      const bool wait = answer.contains("events") && answer["events"].empty() &&
-                        question.value("wait_ms", 0) > 0;
+      const bool wait =
+          answer.contains("events") && answer["events"].empty() && question.value("wait_ms", 0) > 0;
       if (wait || guard->hold_events) return look_again(std::move(question));
       return send(answer);
     }
@@ -52,10 +52,10 @@ struct FakeGuard::Client : std::enable_shared_from_this<Client> {
     const int left = question.value("wait_ms", 0) - 5;
     question["wait_ms"] = guard->hold_events ? question.value("wait_ms", 0) : std::max(left, 0);
     timer.expires_after(std::chrono::milliseconds{5});
-    timer.async_wait([self = shared_from_this(), question = std::move(question)](
-                         std::error_code code) mutable {
-      if (!code && self->guard != nullptr) self->handle(std::move(question));
-    });
+    timer.async_wait(
+        [self = shared_from_this(), question = std::move(question)](std::error_code code) mutable {
+          if (!code && self->guard != nullptr) self->handle(std::move(question));
+        });
   }
 
   void send(const json& answer) {
@@ -143,10 +143,8 @@ json FakeGuard::events_after(const json& question) {
 json FakeGuard::answer(const json& question) {
   const std::string verb = question["do"];
   if (verb == "status") {
-    return {{"ok", true},
-            {"agent", "garage"},
-            {"boot", std::string(32, 'b')},
-            {"printers", printers}};
+    return {
+        {"ok", true}, {"agent", "garage"}, {"boot", std::string(32, 'b')}, {"printers", printers}};
   }
   questions.push_back(question);
   if (verb == "stop") return {{"ok", true}, {"pass", ++stops}};

@@ -31,7 +31,7 @@ class FakeGuard {
   std::map<std::string, std::uint64_t> durable;
   nlohmann::json printers = nlohmann::json::array();
   int stops = 0;
-  bool hold_events = false;    ///< `events` is never answered while set.
+  bool hold_events = false;  ///< `events` is never answered while set.
   bool answer_stop = true;
 
  private:

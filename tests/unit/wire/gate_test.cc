@@ -72,7 +72,8 @@ TEST_F(GateTest, an_older_epoch_is_refused_and_a_newer_one_counts_from_then_on) 
 }
 
 TEST_F(GateTest, a_stop_is_always_accepted) {
-  wire::Command stop{"a", 0, wire::Nonce{}, std::chrono::seconds{0}, "stop", nlohmann::json::object()};
+  wire::Command stop{
+      "a", 0, wire::Nonce{}, std::chrono::seconds{0}, "stop", nlohmann::json::object()};
   EXPECT_EQ(verdict(stop), "");
   EXPECT_EQ(verdict(stop), "");
 }
@@ -98,8 +99,8 @@ class StopBookTest : public ::testing::Test {
  protected:
   static coordinator::OpenStop stop(const std::string& operation, const std::string& agent,
                                     int expires_s) {
-    return {operation, agent, {}, "anna", MonotonicTime{std::chrono::seconds{expires_s}}, {}, false,
-            false};
+    return {operation, agent, {},   "anna", MonotonicTime{std::chrono::seconds{expires_s}},
+            {},        false, false};
   }
   static MonotonicTime at(int seconds) { return MonotonicTime{std::chrono::seconds{seconds}}; }
   coordinator::StopBook book;

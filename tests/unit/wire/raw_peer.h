@@ -43,9 +43,9 @@ class RawPeer {
                         });
     };
     handlers.closed = [this](const Error& reason) { closed = reason; };
-    connection = tls::Connection::start(std::move(socket),
-                                        tls::Context::client(std::move(options)).value(),
-                                        std::move(handlers), {});
+    connection =
+        tls::Connection::start(std::move(socket), tls::Context::client(std::move(options)).value(),
+                               std::move(handlers), {});
   }
   ~RawPeer() {
     if (!closed) connection->abort({ErrorCode::unavailable, "the test ends"});
@@ -99,11 +99,16 @@ inline nlohmann::json hello_of(const std::string& agent, char instance = '1') {
 }
 
 inline nlohmann::json event_of(std::uint64_t seq) {
-  return {{"log", "00000000000000aa"}, {"seq", seq},
-          {"boot", "b"},               {"mono_ms", 1},
-          {"wall", nullptr},           {"kind", "state"},
-          {"severity", "info"},        {"printer", nullptr},
-          {"text", "x"},               {"data", nlohmann::json::object()},
+  return {{"log", "00000000000000aa"},
+          {"seq", seq},
+          {"boot", "b"},
+          {"mono_ms", 1},
+          {"wall", nullptr},
+          {"kind", "state"},
+          {"severity", "info"},
+          {"printer", nullptr},
+          {"text", "x"},
+          {"data", nlohmann::json::object()},
           {"hash", std::string(64, 'a')}};
 }
 

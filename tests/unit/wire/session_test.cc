@@ -65,12 +65,17 @@ TEST_F(SessionTest, a_stop_reaches_the_guard_and_its_outcome_comes_back_as_it_is
   EXPECT_EQ(guard->questions.back()["all"], true);
   EXPECT_EQ(guard->questions.back()["who"], "anna");
   clock.advance(std::chrono::milliseconds{400});
-  guard->printers = json::array({printer("p1", "tripped", "proven"), printer("p2", "cutting", "sent")});
-  turn_until([&] { return coordinator.updates.size() >= 2 &&
-                          !coordinator.updates.back().printers.empty(); }, "progress");
+  guard->printers =
+      json::array({printer("p1", "tripped", "proven"), printer("p2", "cutting", "sent")});
+  turn_until(
+      [&] {
+        return coordinator.updates.size() >= 2 && !coordinator.updates.back().printers.empty();
+      },
+      "progress");
   EXPECT_FALSE(coordinator.updates.back().final_answer);
   clock.advance(std::chrono::milliseconds{400});
-  guard->printers = json::array({printer("p1", "tripped", "proven"), printer("p2", "tripped", "sent")});
+  guard->printers =
+      json::array({printer("p1", "tripped", "proven"), printer("p2", "tripped", "sent")});
   turn_until([&] { return coordinator.updates.back().final_answer; }, "the final answer");
   ASSERT_EQ(coordinator.updates.back().printers.size(), 2u);
   EXPECT_EQ(coordinator.updates.back().printers[0].outcome, "proven");
@@ -191,7 +196,8 @@ TEST_F(SessionTest, a_redial_resumes_the_tls_session) {
   start_all();
   EXPECT_FALSE(agent->resumed());
   hub->cut_off("garage", "a test");
-  turn_until([&] { return coordinator.connects["garage"] == 2 && agent->is_up(); }, "a new session");
+  turn_until([&] { return coordinator.connects["garage"] == 2 && agent->is_up(); },
+             "a new session");
   EXPECT_TRUE(agent->resumed());
 }
 
