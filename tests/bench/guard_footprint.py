@@ -31,10 +31,10 @@ def processor_seconds(pid):
 
 def run(options, _build):
     with Farm({"bench": [f"p{number}" for number in range(1, 5)]}) as farm:
-        farm.start()
-        farm["bench"].wait_links()
+        farm.start(immortal=options.unarmed)
         if not options.unarmed:
             farm.arm()
+        farm["bench"].wait_links()
         pid = farm["bench"].guard.pid
         before, began = processor_seconds(pid), time.monotonic()
         largest = 0.0

@@ -63,8 +63,8 @@ class RealSystemdTest(unittest.TestCase):
         tar, root = CACHE / "root.tar", CACHE / "root"
         if not tar.exists():
             subprocess.run(["mmdebstrap", "--variant=minbase", "--include=systemd,dbus,python3",
-                            "bookworm", f"{tar}.new"], check=True, capture_output=True)
-            os.rename(f"{tar}.new", tar)
+                            "bookworm", CACHE / "new.tar"], check=True, capture_output=True)
+            os.rename(CACHE / "new.tar", tar)
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
         subprocess.run(["tar", "-C", root, "-xf", tar, "--exclude=./dev/*"], check=True)
