@@ -13,8 +13,8 @@
 namespace firebreak::coordinator {
 namespace {
 
-using nlohmann::json;
 using firebreak::testing::CrashDisk;
+using nlohmann::json;
 
 const std::string log_id = "00000000000000aa";
 
@@ -68,7 +68,9 @@ void verify(Store& store, const Agent& agent) {
     ++next;
   }
   EXPECT_GE(rows->size(), agent.told_stored) << "acknowledged events are gone";
-  for (const LogRow& log : *store.logs()) EXPECT_EQ(log.stored, rows->size());
+  const auto logs = store.logs();
+  ASSERT_TRUE(logs);
+  for (const LogRow& log : *logs) EXPECT_EQ(log.stored, rows->size());
 }
 
 int lives() {
