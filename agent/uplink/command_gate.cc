@@ -24,17 +24,17 @@ Result<void> CommandGate::judge(const wire::Command& command, MonotonicTime now)
     return fail(ErrorCode::refused, "its id was used before: it is a replay");
   }
   if (command.ttl <= std::chrono::milliseconds{0} || command.ttl > wire::ttl_max) {
-    return fail(ErrorCode::refused, fmt::format("its time-to-live is not within 1 ms and {} s",
-                                                wire::ttl_max.count()));
+    return fail(ErrorCode::refused,
+                fmt::format("its time-to-live is not within 1 ms and {} s", wire::ttl_max.count()));
   }
   const auto issued = nonces_.issued(command.nonce);
   if (!issued) return fail(ErrorCode::refused, "its nonce is not one that this agent remembers");
   if (now >= *issued + command.ttl) {
-    return fail(ErrorCode::refused,
-                fmt::format("it came {} ms after its nonce and was good for {} ms",
-                            std::chrono::duration_cast<std::chrono::milliseconds>(now - *issued)
-                                .count(),
-                            command.ttl.count()));
+    return fail(
+        ErrorCode::refused,
+        fmt::format("it came {} ms after its nonce and was good for {} ms",
+                    std::chrono::duration_cast<std::chrono::milliseconds>(now - *issued).count(),
+                    command.ttl.count()));
   }
   if (seen_.size() >= ids_max) {
     return fail(ErrorCode::refused, "too many commands within a minute");

@@ -64,12 +64,12 @@ void CoordinatorLink::dial() {
   state_ = State::dialling;
   const std::uint64_t attempt = ++attempt_;
   arm(options_.connect_deadline, "no connection within its deadline");
-  resolver_.async_resolve(
-      options_.host, std::to_string(options_.port), tcp::resolver::numeric_service,
-      [self = shared_from_this(), attempt](std::error_code code,
-                                           const tcp::resolver::results_type& endpoints) {
-        if (attempt == self->attempt_) self->on_resolved(code, endpoints);
-      });
+  resolver_.async_resolve(options_.host, std::to_string(options_.port),
+                          tcp::resolver::numeric_service,
+                          [self = shared_from_this(), attempt](
+                              std::error_code code, const tcp::resolver::results_type& endpoints) {
+                            if (attempt == self->attempt_) self->on_resolved(code, endpoints);
+                          });
 }
 
 void CoordinatorLink::on_resolved(std::error_code code,
@@ -104,8 +104,7 @@ void CoordinatorLink::on_connected(std::error_code code) {
   handlers.closed = [self, current](const Error& reason) {
     if (current()) self->lost(reason.message);
   };
-  connection_ =
-      tls::Connection::start(std::move(socket_), tls_, std::move(handlers), {});
+  connection_ = tls::Connection::start(std::move(socket_), tls_, std::move(handlers), {});
   socket_ = tcp::socket(io_);
 }
 
@@ -186,8 +185,8 @@ void CoordinatorLink::lost(const std::string& reason) {
 void CoordinatorLink::pause_then_dial() {
   const auto random = identity::random_bytes<4>();
   const std::uint32_t bits = static_cast<std::uint32_t>(random[0]) << 8 | random[1];
-  const auto pause = std::exchange(redial_at_once_, false) ? std::chrono::milliseconds{10}
-                                                           : backoff_.next(bits);
+  const auto pause =
+      std::exchange(redial_at_once_, false) ? std::chrono::milliseconds{10} : backoff_.next(bits);
   timer_.expires_after(pause);
   timer_.async_wait([self = shared_from_this(), attempt = attempt_](std::error_code stopped) {
     if (!stopped && attempt == self->attempt_) self->dial();
@@ -219,7 +218,8 @@ void CoordinatorLink::send_answer(const nlohmann::json& message) { enqueue(answe
 void CoordinatorLink::send(const nlohmann::json& message) { enqueue(messages_, message); }
 
 void CoordinatorLink::enqueue(std::deque<std::string>& queue, const nlohmann::json& message) {
-  const bool renewing = state_ == State::greeting && message.value("t", "") == "renew";
+  const bool renewing =
+      state_ == State::greeting && message.contains("t") && message["t"] == "renew";
   if (state_ != State::up && !renewing) return;
   auto frame = wire::encode_frame(message);
   if (!frame) return log::error("a message cannot be sent: {}", frame.error().message);

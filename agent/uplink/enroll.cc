@@ -4,7 +4,6 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <nlohmann/json.hpp>
-
 #include <optional>
 
 #include "agent/uplink/state_files.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/uplink/guard_answer.h"
 #include "common/log/log.h"
 #include "common/wire/fields.h"
 
@@ -94,16 +95,16 @@ void EventPump::fetch() {
 
 void EventPump::on_events(const std::string& asked, Result<nlohmann::json> answer) {
   fetching_ = false;
-  if (!answer || !answer->value("ok", false)) {
+  if (!is_ok(answer)) {
     // A log that the guard no longer knows (its database was replaced): ask for the present one.
-    if (answer && answer->value("code", "") == "not_found") {
+    if (answer && text_of(*answer, "code") == "not_found") {
       std::erase(order_, asked);
       if (asked == present_) present_.clear();
     }
     return later(pause_after_failure);
   }
   note_logs(*answer);
-  const std::string log = answer->value("log", "");
+  const std::string log = text_of(*answer, "log");
   const auto events = answer->find("events");
   if (!wire::is_log(log) || events == answer->end() || !events->is_array()) {
     return later(pause_after_failure);
@@ -131,7 +132,7 @@ void EventPump::note_logs(const nlohmann::json& answer) {
     order_.push_back(name);
     logs_[name].last = last;
   }
-  present_ = order_.empty() ? answer.value("log", "") : order_.back();
+  present_ = order_.empty() ? text_of(answer, "log") : order_.back();
 }
 
 std::optional<std::string> EventPump::log_behind() const {
@@ -195,8 +196,7 @@ Result<void> EventPump::on_receipt(const wire::Receipt& receipt) {
 void EventPump::tell_durable() {
   if (telling_) return;
   for (auto& [name, log] : logs_) {
-    if (log.durable <= log.told ||
-        std::find(order_.begin(), order_.end(), name) == order_.end()) {
+    if (log.durable <= log.told || std::find(order_.begin(), order_.end(), name) == order_.end()) {
       continue;
     }
     telling_ = true;
@@ -204,7 +204,7 @@ void EventPump::tell_durable() {
     teller_->ask({{"do", "durable"}, {"log", name}, {"seq", seq}}, std::chrono::seconds{5},
                  [self = shared_from_this(), name = name, seq](Result<nlohmann::json> answer) {
                    self->telling_ = false;
-                   if (!answer || !answer->value("ok", false)) return;
+                   if (!is_ok(answer)) return;
                    self->logs_[name].told = seq;
                    self->tell_durable();
                  });

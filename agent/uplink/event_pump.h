@@ -72,8 +72,8 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   std::uint64_t run_ = 0;           ///< Rises with begin() and halt().
   bool running_ = false;
   bool fetching_ = false;
-  std::string awaited_log_;         ///< The batch that is out …
-  std::uint64_t awaited_seq_ = 0;   ///< … ends here; 0: none is.
+  std::string awaited_log_;        ///< The batch that is out …
+  std::uint64_t awaited_seq_ = 0;  ///< … ends here; 0: none is.
   bool telling_ = false;
 };
 

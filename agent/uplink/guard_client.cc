@@ -65,13 +65,13 @@ bool GuardClient::connect() {
 
 void GuardClient::send() {
   auto line = std::make_shared<std::string>(std::move(waiting_.front().line));
-  asio::async_write(socket_, asio::buffer(*line),
-                    [self = shared_from_this(), line, turn = turn_](std::error_code code,
-                                                                    std::size_t /*size*/) {
-                      if (code && turn == self->turn_) {
-                        self->lose("the guard ended the connection");
-                      }
-                    });
+  asio::async_write(
+      socket_, asio::buffer(*line),
+      [self = shared_from_this(), line, turn = turn_](std::error_code code, std::size_t /*size*/) {
+        if (code && turn == self->turn_) {
+          self->lose("the guard ended the connection");
+        }
+      });
 }
 
 void GuardClient::read() {

@@ -61,7 +61,8 @@ class GuardClient : public std::enable_shared_from_this<GuardClient> {
   std::deque<Question> waiting_;
   bool asking_ = false;
   bool scheduled_ = false;
-  std::uint64_t turn_ = 0;  ///< Rises with every question and loss: late completions are told apart.
+  std::uint64_t turn_ =
+      0;  ///< Rises with every question and loss: late completions are told apart.
   std::uint64_t connection_ = 0;  ///< Rises with every loss, for the same reason.
   std::string in_;
   std::array<char, 16384> chunk_{};

@@ -1,10 +1,9 @@
 // firebreak-uplink: the network half of an agent. Wires the parts; decides nothing.
 
-#include <CLI/CLI.hpp>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
@@ -58,7 +57,8 @@ Result<std::string> read_token(const std::string& path) {
 
 int enroll(const uplink::Settings& settings, const std::string& token_file) {
   auto token = read_token(token_file);
-  auto done = token ? uplink::enroll(settings, *token, SystemClock{}) : Result<void>(fail(token.error()));
+  auto done =
+      token ? uplink::enroll(settings, *token, SystemClock{}) : Result<void>(fail(token.error()));
   if (!done) {
     std::cerr << "firebreak-uplink: " << done.error().message << '\n';
     return exit_failed;
@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   std::string config;
   std::string token_file;
   bool check_config = false;
+  app.set_version_flag("--version", "firebreak-uplink " FIREBREAK_VERSION);
   app.add_option("--config", config, "uplink.yaml");
   app.add_flag("--check-config", check_config, "Check the configuration and exit");
   CLI::App* enrol = app.add_subcommand("enroll", "Get this agent's certificate with a token");

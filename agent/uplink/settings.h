@@ -13,7 +13,7 @@ struct Settings {
   std::string agent;
   std::string guard_socket;
   std::string state_dir;
-  std::string host;        ///< Empty: what the enrolment token named.
+  std::string host;  ///< Empty: what the enrolment token named.
   std::uint16_t port = 0;
   std::chrono::milliseconds reconnect_min{1'000};
   std::chrono::milliseconds reconnect_max{60'000};

@@ -1,10 +1,10 @@
 #include "agent/uplink/state_files.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
-
-#include <sys/stat.h>
 
 #include "common/identity/key.h"
 #include "common/identity/private_file.h"
@@ -33,8 +33,9 @@ Result<Identity> StateFiles::load_identity() const {
                 path + ": this agent is not enrolled; run 'firebreak-uplink enroll'");
   }
   if (identity::open_to_others(path)) {
-    return fail(ErrorCode::not_allowed, path + ": others may read the private key; chmod 600 it, "
-                                               "and enroll anew if they might have");
+    return fail(ErrorCode::not_allowed, path +
+                                            ": others may read the private key; chmod 600 it, "
+                                            "and enroll anew if they might have");
   }
   auto authority = identity::read_private_file(folder_ + "/ca.pem", pem_file_bytes_max);
   if (!authority) return fail(authority.error());
@@ -72,10 +73,8 @@ Memory StateFiles::load_memory() const {
 }
 
 Result<void> StateFiles::save_memory(const Memory& memory) const {
-  const nlohmann::json value{{"epoch", memory.epoch},
-                             {"head", memory.head},
-                             {"host", memory.host},
-                             {"port", memory.port}};
+  const nlohmann::json value{
+      {"epoch", memory.epoch}, {"head", memory.head}, {"host", memory.host}, {"port", memory.port}};
   return identity::write_private_file(folder_ + "/memory.json", value.dump() + "\n");
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/log/log.h"
+#include "agent/uplink/guard_answer.h"
 
 namespace firebreak::uplink {
 namespace {
@@ -11,11 +11,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds stop_answer_deadline{2};
-
-std::string text_of(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
 
 /// States in which the guard goes on trying: the outcome may still change.
 bool is_under_way(const std::string& state) { return state == "stopping" || state == "cutting"; }
@@ -53,8 +48,8 @@ std::shared_ptr<StopRunner> StopRunner::create(asio::io_context& io, const Clock
   return std::shared_ptr<StopRunner>(new StopRunner(io, clock, std::move(guard), std::move(send)));
 }
 
-StopRunner::StopRunner(asio::io_context& io, const Clock& clock,
-                       std::shared_ptr<GuardClient> guard, Send send)
+StopRunner::StopRunner(asio::io_context& io, const Clock& clock, std::shared_ptr<GuardClient> guard,
+                       Send send)
     : io_(io), clock_(clock), guard_(std::move(guard)), send_(std::move(send)) {}
 
 void StopRunner::stop() { send_ = {}; }
@@ -101,9 +96,8 @@ void StopRunner::forget_oldest() {
 void StopRunner::ask(const std::string& id) {
   Stop& stop = stops_[id];
   stop.asking = true;
-  json question{{"do", "stop"},
-                {"who", text_of(stop.command.arguments, "who")},
-                {"cause", "coordinator"}};
+  json question{
+      {"do", "stop"}, {"who", text_of(stop.command.arguments, "who")}, {"cause", "coordinator"}};
   if (stop.printers.empty()) {
     question["all"] = true;
   } else {
@@ -121,7 +115,7 @@ void StopRunner::on_answer(const std::string& id, const Result<json>& answer) {
   wire::CommandResult result;
   result.id = id;
   result.final_answer = false;
-  if (answer && answer->value("ok", false)) {
+  if (is_ok(answer)) {
     stop.accepted = true;
     stop.taken = clock_.now();
     return report(stop, std::move(result));

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/uplink/guard_answer.h"
 #include "common/base/hex.h"
 #include "common/identity/authority.h"
 #include "common/identity/bytes.h"
@@ -50,8 +51,9 @@ Result<void> Uplink::start() {
   own_ = std::move(*own);
   if (own_.certificate.common_name != settings_.agent) {
     return fail(ErrorCode::bad_input, "the certificate is of agent '" +
-                                          own_.certificate.common_name + "', the configuration of '" +
-                                          settings_.agent + "'; enroll anew or correct the name");
+                                          own_.certificate.common_name +
+                                          "', the configuration of '" + settings_.agent +
+                                          "'; enroll anew or correct the name");
   }
   auto tls = make_tls(own_);
   if (!tls) return fail(tls.error());
@@ -63,11 +65,13 @@ Result<void> Uplink::start() {
   options.reconnect_max = settings_.reconnect_max;
   options.silence_max = rhythm_.silence_max;
   if (options.host.empty() || options.port == 0) {
-    return fail(ErrorCode::bad_input, "no coordinator is configured; add 'coordinator: {host, port}'");
+    return fail(ErrorCode::bad_input,
+                "no coordinator is configured; add 'coordinator: {host, port}'");
   }
   std::weak_ptr<Uplink> weak = weak_from_this();
   runner_ = StopRunner::create(io_, clock_, stops_, [weak](const wire::CommandResult& result) {
-    if (auto self = weak.lock(); self && self->link_) self->link_->send_answer(wire::encode(result));
+    if (auto self = weak.lock(); self && self->link_)
+      self->link_->send_answer(wire::encode(result));
   });
   EventPump::Handlers pump;
   pump.send = [weak](const wire::Events& batch) {
@@ -131,7 +135,9 @@ void Uplink::on_up(const wire::Welcome& welcome) {
   log::info("connected to the coordinator, epoch {}{}", welcome.epoch,
             link_->resumed() ? " (resumed)" : "");
   const WallTime told{std::chrono::milliseconds{welcome.wall_ms}};
-  time_.raise(told);
+  // A time beyond our own certificate, which was good a moment ago, is a lie: believed, it would
+  // make every certificate look ended.
+  if (told <= own_.certificate.not_after) time_.raise(told);
   if (!gate_.greet(welcome.epoch)) {
     record("network", "alarm",
            "the coordinator went back in time: its epoch is older than the one seen before; its "
@@ -153,7 +159,10 @@ void Uplink::on_down(const std::string& reason, bool was_up) {
   log::info("{}: {}", was_up ? "disconnected" : "no session", reason);
   pump_->halt();
   new_key_pem_.clear();
-  if (was_up) record("network", "warning", "disconnected from the coordinator", {{"why", reason.substr(0, 100)}});
+  if (was_up) {
+    record("network", "warning", "disconnected from the coordinator",
+           {{"why", reason.substr(0, 100)}});
+  }
 }
 
 Result<void> Uplink::on_message(const std::string& type, json message) {
@@ -183,11 +192,7 @@ void Uplink::on_command(const wire::Command& command) {
     return refuse(command, judged.error().message);
   }
   if (command.verb == "stop") return runner_->run(command);
-  const json& a = command.arguments;
-  const auto text = [&a](const char* name) {
-    const auto found = a.find(name);
-    return found != a.end() && found->is_string() ? found->get<std::string>() : std::string{};
-  };
+  const auto text = [&command](const char* name) { return text_of(command.arguments, name); };
   if (command.verb == "challenge") {
     return carry(command, {{"do", "challenge"}, {"printer", text("printer")}});
   }
@@ -209,9 +214,9 @@ void Uplink::carry(const wire::Command& command, json question) {
                    result.id = command.id;
                    if (!answer) {
                      result.error = "the guard does not answer: " + answer.error().message;
-                   } else if (!answer->value("ok", false)) {
+                   } else if (!is_ok(answer)) {
                      result.refused = true;
-                     result.error = answer->value("message", "the guard refuses");
+                     result.error = "the guard refuses: " + text_of(*answer, "message");
                    } else {
                      result.data = std::move(*answer);
                      result.data.erase("ok");
@@ -249,11 +254,12 @@ void Uplink::poll() {
 }
 
 void Uplink::on_status(Result<json> status) {
-  const bool good = status && status->value("ok", false);
+  const bool good = is_ok(status);
   if (good) {
     runner_->on_status(*status);
     const auto boot = status->find("boot");
-    if (boot != status->end() && boot->is_string()) guard_boot_ = boot->get<std::string>().substr(0, 64);
+    if (boot != status->end() && boot->is_string())
+      guard_boot_ = boot->get<std::string>().substr(0, 64);
     status->erase("ok");
     status_ = std::move(*status);
     guard_problem_.clear();
@@ -264,12 +270,12 @@ void Uplink::on_status(Result<json> status) {
     // Old readings are not repeated: what is not known is not shown.
     status_ = json::object();
   }
-  status_["uplink"] = {{"guard", good ? "ok" : "unreachable"},
-                       {"guard_problem", good ? json() : json(guard_problem_)},
-                       {"software", software},
-                       {"instance", instance_},
-                       {"certificate_until_ms",
-                        own_.certificate.not_after.time_since_epoch().count()}};
+  status_["uplink"] = {
+      {"guard", good ? "ok" : "unreachable"},
+      {"guard_problem", good ? json() : json(guard_problem_)},
+      {"software", software},
+      {"instance", instance_},
+      {"certificate_until_ms", own_.certificate.not_after.time_since_epoch().count()}};
   // While a stop is followed the guard is asked ten times a second; telemetry keeps its rhythm.
   if (runner_->following() && ++polls_ * StopRunner::follow_interval < rhythm_.telemetry) return;
   polls_ = 0;
@@ -303,7 +309,8 @@ void Uplink::record(std::string_view kind, std::string_view severity, const std:
                   {"text", text.substr(0, 170)},
                   {"data", std::move(data)}},
                  guard_deadline, [](const Result<json>& answer) {
-                   if (!answer) log::warning("an event was not recorded: {}", answer.error().message);
+                   if (!answer)
+                     log::warning("an event was not recorded: {}", answer.error().message);
                  });
 }
 

@@ -33,8 +33,8 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
   };
 
   /// `clock` must outlive the uplink.
-  static std::shared_ptr<Uplink> create(asio::io_context& io, const Clock& clock,
-                                        Settings settings, Rhythm rhythm);
+  static std::shared_ptr<Uplink> create(asio::io_context& io, const Clock& clock, Settings settings,
+                                        Rhythm rhythm);
 
   /// Loads the identity and begins. Errors: not_found (not enrolled), corrupt, not_allowed.
   Result<void> start();
@@ -86,8 +86,8 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
   std::shared_ptr<CoordinatorLink> link_;
   asio::steady_timer poll_timer_;
   asio::steady_timer house_timer_;
-  nlohmann::json status_;     ///< The newest, with our own part; null before the first.
-  bool status_new_ = false;   ///< Not sent yet.
+  nlohmann::json status_;    ///< The newest, with our own part; null before the first.
+  bool status_new_ = false;  ///< Not sent yet.
   std::string guard_boot_;
   std::string guard_problem_;  ///< Empty while the guard answers.
   std::string new_key_pem_;    ///< Of a renewal that is under way.

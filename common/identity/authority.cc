@@ -75,9 +75,8 @@ int set_extension(CertificateWriter& writer, std::string_view oid, const std::st
 
 /// extendedKeyUsage with one purpose: an agent's certificate cannot pose as the coordinator.
 int set_purpose(CertificateWriter& writer, Role role) {
-  const std::string_view purpose = role == Role::agent
-                                       ? std::string_view(MBEDTLS_OID_CLIENT_AUTH)
-                                       : std::string_view(MBEDTLS_OID_SERVER_AUTH);
+  const std::string_view purpose = role == Role::agent ? std::string_view(MBEDTLS_OID_CLIENT_AUTH)
+                                                       : std::string_view(MBEDTLS_OID_SERVER_AUTH);
   return set_extension(writer, MBEDTLS_OID_EXTENDED_KEY_USAGE,
                        der(der_sequence, der(MBEDTLS_ASN1_OID, purpose)));
 }
@@ -172,8 +171,8 @@ Result<Authority> Authority::create(WallTime now) {
   Key key;
   if (auto parsed = parse_key(key, *key_pem); !parsed) return fail(parsed.error());
   const std::string name = "CN=Firebreak root " + to_hex(random_bytes<4>());
-  auto certificate = write_certificate({Role::root, name, name, key.get(), key.get(),
-                                        now - backdating, now + root_lifetime, {}});
+  auto certificate = write_certificate(
+      {Role::root, name, name, key.get(), key.get(), now - backdating, now + root_lifetime, {}});
   if (!certificate) return fail(certificate.error());
   return load(std::move(*certificate), std::move(*key_pem));
 }
@@ -204,9 +203,14 @@ Result<CertificateInfo> Authority::sign_agent(std::string_view request_pem, std:
   if (auto checked = check_request(request, agent); !checked) return fail(checked.error());
   Key issuer;
   if (auto parsed = parse_key(issuer, key_pem_); !parsed) return fail(parsed.error());
-  auto pem = write_certificate({Role::agent, "CN=" + std::string(agent),
-                                "CN=" + certificate_.common_name, &request->pk, issuer.get(),
-                                now - backdating, now + lifetime, {}});
+  auto pem = write_certificate({Role::agent,
+                                "CN=" + std::string(agent),
+                                "CN=" + certificate_.common_name,
+                                &request->pk,
+                                issuer.get(),
+                                now - backdating,
+                                now + lifetime,
+                                {}});
   if (!pem) return fail(pem.error());
   return read_certificate(*pem);
 }

@@ -71,9 +71,9 @@ inline Result<void> parse_key(Key& key, std::string_view pem) {
 inline Result<void> parse_chain(CertificateChain& chain, std::string_view pem_or_der) {
   const std::string input = parse_input(pem_or_der);
   if (const int code = mbedtls_x509_crt_parse(chain.get(), bytes_of(input), input.size())) {
-    return fail(ErrorCode::bad_input,
-                "certificate: " + (code > 0 ? "a part of the chain does not parse"
-                                            : mbedtls_text(code)));
+    return fail(
+        ErrorCode::bad_input,
+        "certificate: " + (code > 0 ? "a part of the chain does not parse" : mbedtls_text(code)));
   }
   return {};
 }

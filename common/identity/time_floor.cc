@@ -31,8 +31,9 @@ Result<void> TimeFloor::load() {
   const WallTime saved{std::chrono::milliseconds{milliseconds}};
   if (code != std::errc{} || (stop != end && *stop != '\n') || saved > latest) {
     return fail(ErrorCode::corrupt,
-                path_ + ": not a saved time; certificates are judged by the build date until the "
-                        "coordinator tells the time");
+                path_ +
+                    ": not a saved time; certificates are judged by the build date until the "
+                    "coordinator tells the time");
   }
   raise(saved);
   return {};

@@ -27,7 +27,7 @@ struct Connection::Impl {
   ConnectionHandlers handlers;
   ConnectionLimits limits;
   std::string address;
-  std::string sending;  ///< With the kernel now; the engine's output is what comes next.
+  std::string sending;          ///< With the kernel now; the engine's output is what comes next.
   std::optional<Error> ending;  ///< close() was called: the reason, once all has left.
   bool closed = false;
   bool paused = false;
@@ -50,8 +50,8 @@ Connection::~Connection() = default;
 std::shared_ptr<Connection> Connection::start(Socket socket, std::shared_ptr<Context> context,
                                               ConnectionHandlers handlers,
                                               ConnectionLimits limits) {
-  auto impl = std::make_unique<Impl>(std::move(socket), std::move(context), std::move(handlers),
-                                     limits);
+  auto impl =
+      std::make_unique<Impl>(std::move(socket), std::move(context), std::move(handlers), limits);
   std::shared_ptr<Connection> self(new Connection(std::move(impl)));
   std::error_code ignored;
   const auto remote = self->impl_->socket.remote_endpoint(ignored);
@@ -97,9 +97,9 @@ void Connection::Impl::on_readable(const std::shared_ptr<Connection>& self, std:
   if (code == asio::error::would_block || code == asio::error::try_again) return read(self);
   if (code && me.ending) return finish(self, *me.ending);
   if (code) {
-    return finish(self, {ErrorCode::unavailable,
-                         code == asio::error::eof ? "the peer cut the connection"
-                                                  : "connection lost: " + code.message()});
+    return finish(self, {ErrorCode::unavailable, code == asio::error::eof
+                                                     ? "the peer cut the connection"
+                                                     : "connection lost: " + code.message()});
   }
   if (me.ending) return read(self);
   me.engine.feed({buffer.data(), got});

@@ -110,11 +110,11 @@ Result<std::shared_ptr<Context>> Context::server(ServerOptions options) {
   if (asks && (!impl->now || options.client_ca_pem.empty())) {
     return fail(ErrorCode::internal, "a server that asks for certificates needs a root and a time");
   }
-  auto ready = all_of([&] { return set_defaults(*impl); },
-                      [&] { return set_credentials(*impl, options.credentials); },
-                      [&] { return set_tickets(*impl, options.ticket_lifetime); },
-                      [&] { return asks ? set_roots(*impl, options.client_ca_pem)
-                                        : Result<void>{}; });
+  auto ready =
+      all_of([&] { return set_defaults(*impl); },
+             [&] { return set_credentials(*impl, options.credentials); },
+             [&] { return set_tickets(*impl, options.ticket_lifetime); },
+             [&] { return asks ? set_roots(*impl, options.client_ca_pem) : Result<void>{}; });
   if (!ready) return fail(ready.error());
   // "optional" lets a client without a certificate in; one that is shown and does not verify is
   // refused after the handshake (tls_engine.cc), before a byte of it is read.

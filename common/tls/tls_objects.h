@@ -13,11 +13,12 @@
 /// The insides of a context, for common/tls alone.
 namespace firebreak::tls {
 
-using Config = identity::Owned<mbedtls_ssl_config, mbedtls_ssl_config_init, mbedtls_ssl_config_free>;
-using Session = identity::Owned<mbedtls_ssl_session, mbedtls_ssl_session_init,
-                                mbedtls_ssl_session_free>;
-using Tickets = identity::Owned<mbedtls_ssl_ticket_context, mbedtls_ssl_ticket_init,
-                                mbedtls_ssl_ticket_free>;
+using Config =
+    identity::Owned<mbedtls_ssl_config, mbedtls_ssl_config_init, mbedtls_ssl_config_free>;
+using Session =
+    identity::Owned<mbedtls_ssl_session, mbedtls_ssl_session_init, mbedtls_ssl_session_free>;
+using Tickets =
+    identity::Owned<mbedtls_ssl_ticket_context, mbedtls_ssl_ticket_init, mbedtls_ssl_ticket_free>;
 
 struct Context::Impl {
   bool is_server = false;

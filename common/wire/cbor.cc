@@ -109,7 +109,8 @@ Result<void> check_heads(std::string_view bytes) {
     const unsigned info = head & 31;
     if (info > 27 || major == 6) {
       return fail(ErrorCode::bad_input, fmt::format("message: a tag, an indefinite length or a "
-                                                    "reserved head at byte {}", at - 1));
+                                                    "reserved head at byte {}",
+                                                    at - 1));
     }
     const std::size_t more = info < 24 ? 0 : std::size_t{1} << (info - 24);
     if (more > bytes.size() - at) return fail(ErrorCode::bad_input, "message: cut short");

@@ -11,7 +11,7 @@ namespace firebreak::wire {
 /// Bounds of one message, checked while its bytes are read and before a tree is built of them:
 /// nlohmann's copy and dump recurse, so a tree that is too deep is a crash that waits.
 struct CborLimits {
-  std::size_t depth = 32;      ///< The deepest real message (telemetry) needs 8.
+  std::size_t depth = 32;       ///< The deepest real message (telemetry) needs 8.
   std::size_t nodes = 100'000;  ///< Values and keys; a telemetry of 64 printers has 20,000.
 };
 

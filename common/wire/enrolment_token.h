@@ -19,7 +19,7 @@ inline constexpr std::chrono::minutes enrolment_token_lifetime{15};
 struct EnrolmentToken {
   std::string host;
   std::uint16_t port = 0;
-  identity::Fingerprint authority{};    ///< SHA-256 of the root certificate's DER.
+  identity::Fingerprint authority{};  ///< SHA-256 of the root certificate's DER.
   std::array<std::uint8_t, 32> secret{};
   std::string agent;
 };

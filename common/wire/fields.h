@@ -10,7 +10,7 @@
 #include "common/base/result.h"
 
 /// Reads the fields of one message and remembers the first that is wrong, so that a parser reads
-/// as a list of its fields. For common/wire alone.
+/// as a list of its fields.
 namespace firebreak::wire {
 
 class Fields {
@@ -36,7 +36,8 @@ class Fields {
     return object_.is_object() && object_.contains(name) ? text(name, bytes_max) : std::string{};
   }
 
-  std::uint64_t number(const char* name, std::uint64_t max = std::numeric_limits<std::int64_t>::max(),
+  std::uint64_t number(const char* name,
+                       std::uint64_t max = std::numeric_limits<std::int64_t>::max(),
                        std::uint64_t min = 0) {
     const auto* value = find(name);
     if (value == nullptr) return 0;

@@ -25,9 +25,8 @@ Result<T> finish(const Fields& fields, T value) {
 }
 
 bool is_lower_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 LogReceipt parse_position(const json& entry, Fields& outer) {
@@ -55,8 +54,8 @@ bool is_log(std::string_view text) { return text.size() == 16 && is_lower_hex(te
 
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   });
 }
 
@@ -71,7 +70,7 @@ json encode(const Hello& m) {
   for (const LogMark& mark : m.logs) {
     logs.push_back({{"log", mark.log}, {"last", mark.last}, {"acked", mark.acked}});
   }
-  return {{"t", "hello"},   {"v", m.version},          {"agent", m.agent}, {"software", m.software},
+  return {{"t", "hello"},   {"v", m.version},         {"agent", m.agent}, {"software", m.software},
           {"boot", m.boot}, {"instance", m.instance}, {"logs", logs}};
 }
 
@@ -100,7 +99,7 @@ Result<Hello> parse_hello(const json& m) {
 json encode(const Welcome& m) {
   json receipts = json::array();
   for (const LogReceipt& position : m.receipts) receipts.push_back(encode_position(position));
-  return {{"t", "welcome"},         {"v", m.version}, {"epoch", m.epoch},
+  return {{"t", "welcome"},       {"v", m.version}, {"epoch", m.epoch},
           {"wall_ms", m.wall_ms}, {"head", m.head}, {"receipts", receipts}};
 }
 
@@ -195,8 +194,9 @@ Result<Receipt> parse_receipt(const json& m) {
 }
 
 json encode(const Command& m) {
-  return {{"t", "command"},         {"id", m.id},   {"epoch", m.epoch},  {"nonce", bytes(m.nonce)},
-          {"ttl_ms", m.ttl.count()}, {"do", m.verb}, {"args", m.arguments}};
+  return {
+      {"t", "command"},          {"id", m.id},   {"epoch", m.epoch},   {"nonce", bytes(m.nonce)},
+      {"ttl_ms", m.ttl.count()}, {"do", m.verb}, {"args", m.arguments}};
 }
 
 Result<Command> parse_command(const json& m) {
@@ -284,8 +284,8 @@ json encode(const Enrolled& m) {
 
 Result<Enrolled> parse_enrolled(const json& m) {
   Fields fields(m, "enrolled");
-  Enrolled enrolled{fields.text("cert_pem", pem_bytes_max, 1), fields.text("ca_pem", pem_bytes_max, 1),
-                    fields.bytes<32>("reset_public_key")};
+  Enrolled enrolled{fields.text("cert_pem", pem_bytes_max, 1),
+                    fields.text("ca_pem", pem_bytes_max, 1), fields.bytes<32>("reset_public_key")};
   return finish(fields, std::move(enrolled));
 }
 

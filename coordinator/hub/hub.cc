@@ -12,14 +12,12 @@ struct Hub::Impl {
 
   template <class Function>
   void on_strand(Function function) {
-    asio::post(core->executor(), [core = core, function = std::move(function)]() mutable {
-      function(*core);
-    });
+    asio::post(core->executor(),
+               [core = core, function = std::move(function)]() mutable { function(*core); });
   }
 };
 
-Hub::Hub(asio::io_context& io, Ports ports, HubOptions options)
-    : impl_(std::make_shared<Impl>()) {
+Hub::Hub(asio::io_context& io, Ports ports, HubOptions options) : impl_(std::make_shared<Impl>()) {
   impl_->core = std::make_shared<HubCore>(io, ports, std::move(options));
 }
 

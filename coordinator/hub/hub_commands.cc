@@ -31,8 +31,14 @@ void HubCore::send_stop(std::vector<StopTarget> targets, const std::string& oper
   std::vector<OpenStop> away;
   // First everything that can leave leaves; only then is anything reported.
   for (StopTarget& target : targets) {
-    OpenStop stop{operation, std::move(target.agent), std::move(target.printers), who,
-                  now + options_.stop_retry, {}, false, false};
+    OpenStop stop{operation,
+                  std::move(target.agent),
+                  std::move(target.printers),
+                  who,
+                  now + options_.stop_retry,
+                  {},
+                  false,
+                  false};
     const bool noted = stops_.add(stop);
     if (up(stop.agent) != nullptr) {
       send_stop_to(stop);
@@ -71,10 +77,9 @@ void HubCore::send_stop_to(const OpenStop& stop) {
   stops_.sent(stop.operation, stop.agent, ports_.clock.now());
 }
 
-void HubCore::command(const std::string& agent, const std::string& id,
-                      const std::string& operation, const std::string& verb,
-                      nlohmann::json arguments, std::chrono::milliseconds ttl,
-                      std::optional<GrantRequest> grant) {
+void HubCore::command(const std::string& agent, const std::string& id, const std::string& operation,
+                      const std::string& verb, nlohmann::json arguments,
+                      std::chrono::milliseconds ttl, std::optional<GrantRequest> grant) {
   Session* session = up(agent);
   if (session == nullptr || !session->nonce()) {
     return fail_command(operation, agent, "not connected; try again when it is", false, false);
@@ -114,8 +119,11 @@ void HubCore::on_challenge(Session& /*session*/, const GrantRequest& request,
   if (!result.error.empty()) return give_up(result.error, result.refused);
   const auto& data = result.data;
   const auto action = wire::grant_action(request.action);
-  const auto challenge = data.is_object() ? bytes_from_hex<32>(data.value("challenge", "x"))
-                                          : std::nullopt;
+  const bool has_challenge =
+      data.is_object() && data.contains("challenge") && data["challenge"].is_string();
+  const auto challenge = has_challenge
+                             ? bytes_from_hex<32>(data["challenge"].get_ref<const std::string&>())
+                             : std::nullopt;
   if (!challenge || !action || !data.contains("generation") ||
       !data["generation"].is_number_unsigned()) {
     return give_up("the guard's challenge cannot be read", false);
@@ -199,7 +207,7 @@ void HubCore::tick() {
   if (++ticks_ % 60 == 0) {
     if (reports_dropped_ > 0) log::warning("{} more refused connections", reports_dropped_);
     reports_dropped_ = 0;
-    reports_left_ = 60;
+    reports_left_ = reports_per_minute;
   }
   arm_tick();
 }

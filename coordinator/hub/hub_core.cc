@@ -16,8 +16,6 @@ using asio::ip::tcp;
 /// A newcomer may be put out for another one after this time; an honest handshake takes 20 ms.
 constexpr std::chrono::seconds newcomer_grace{2};
 constexpr std::chrono::seconds tick_interval{1};
-/// Reports to the audit log in each minute; beyond it only their number is logged.
-constexpr int reports_per_minute = 60;
 
 }  // namespace
 
@@ -45,15 +43,17 @@ Result<void> HubCore::listen() {
 
   std::error_code code;
   const auto address = asio::ip::make_address(options_.listen, code);
-  if (code) return fail(ErrorCode::bad_input, "agents.listen: '" + options_.listen + "' is no address");
+  if (code)
+    return fail(ErrorCode::bad_input, "agents.listen: '" + options_.listen + "' is no address");
   const tcp::endpoint endpoint(address, options_.port);
   acceptor_.open(endpoint.protocol(), code);
   if (!code) acceptor_.set_option(tcp::acceptor::reuse_address(true), code);
   if (!code) acceptor_.bind(endpoint, code);
   if (!code) acceptor_.listen(asio::socket_base::max_listen_connections, code);
   if (code) {
-    return fail(ErrorCode::unavailable, fmt::format("agents: {} port {} cannot be listened on: {}",
-                                                    options_.listen, options_.port, code.message()));
+    return fail(ErrorCode::unavailable,
+                fmt::format("agents: {} port {} cannot be listened on: {}", options_.listen,
+                            options_.port, code.message()));
   }
   port_ = acceptor_.local_endpoint(code).port();
   asio::post(strand_, [self = shared_from_this()] {
@@ -90,10 +90,10 @@ void HubCore::accept() {
     return;
   }
   accepting_ = true;
-  acceptor_.async_accept(strand_, [self = shared_from_this()](std::error_code code,
-                                                              tcp::socket socket) {
-    self->on_accepted(code, std::move(socket));
-  });
+  acceptor_.async_accept(strand_,
+                         [self = shared_from_this()](std::error_code code, tcp::socket socket) {
+                           self->on_accepted(code, std::move(socket));
+                         });
 }
 
 /// Somebody who opens connections and says nothing must not keep agents out: when all places are

@@ -35,9 +35,8 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void send_stop(std::vector<StopTarget> targets, const std::string& operation,
                  const std::string& who);
   void send_grant(GrantRequest request);
-  void send_command(const std::string& agent, const std::string& operation,
-                    const std::string& verb, nlohmann::json arguments,
-                    std::chrono::milliseconds ttl);
+  void send_command(const std::string& agent, const std::string& operation, const std::string& verb,
+                    nlohmann::json arguments, std::chrono::milliseconds ttl);
   void cut_off(const std::string& agent, const std::string& reason);
   void tell_durable(const std::string& agent, const LogPosition& position);
   [[nodiscard]] std::vector<std::string> connected() const;  ///< From any thread.
@@ -54,9 +53,8 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
     asio::post(worker_, [self = shared_from_this(), task = std::move(task),
                          then = std::move(then)]() mutable {
       auto result = std::make_shared<decltype(task())>(task());
-      asio::post(self->strand_, [then = std::move(then), result]() mutable {
-        then(std::move(*result));
-      });
+      asio::post(self->strand_,
+                 [then = std::move(then), result]() mutable { then(std::move(*result)); });
     });
   }
   /// A session passed the registry: it replaces an older one of its agent.
@@ -72,6 +70,9 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void forget_clone(const std::string& agent);
 
  private:
+  /// Reports to the audit log in each minute; beyond it only their number is logged.
+  static constexpr int reports_per_minute = 60;
+
   struct PendingCommand {
     std::string operation;
     std::string agent;

@@ -64,7 +64,13 @@ bool Session::on_frame(std::string_view bytes) {
   } else if (auto type = wire::type_of(*message); !type) {
     handled = fail(type.error());
   } else {
-    handled = on_message(*type, std::move(*message));
+    // What a message means is read in many places, also behind the ports; an agent that was taken
+    // over must not end the coordinator with a type that none of them expected.
+    try {
+      handled = on_message(*type, std::move(*message));
+    } catch (const std::exception& e) {
+      handled = fail(ErrorCode::bad_input, *type + ": " + e.what());
+    }
   }
   if (!handled) refuse("bad_frame", "malformed", handled.error().message);
   return state_ != State::over;
@@ -137,9 +143,9 @@ Result<void> Session::on_hello(const nlohmann::json& message) {
   auto hello = wire::parse_hello(message);
   if (!hello) return fail(hello.error());
   if (hello->version != wire::protocol_version) {
-    refuse("unknown_version", "version",
-           fmt::format("it speaks v{}, this coordinator v{}", hello->version,
-                       wire::protocol_version));
+    refuse(
+        "unknown_version", "version",
+        fmt::format("it speaks v{}, this coordinator v{}", hello->version, wire::protocol_version));
     return {};
   }
   if (hello->agent != agent_) {
@@ -180,7 +186,8 @@ void Session::on_admission(Admission admission) {
     case Standing::revoked:
       return refuse("revoked", "revoked", "this agent was revoked");
     case Standing::superseded:
-      return refuse("superseded", "unauthenticated", "this certificate was replaced by a newer one");
+      return refuse("superseded", "unauthenticated",
+                    "this certificate was replaced by a newer one");
     case Standing::unknown:
       return refuse("unknown_agent", "unauthenticated", "this certificate is in no register");
   }
@@ -253,9 +260,8 @@ void Session::on_stored(const Result<Receipt>& receipt) {
     return end("unavailable", "the coordinator cannot store events now; dial again");
   }
   const LogPosition& position = receipt->position;
-  send(wire::encode(wire::Receipt{{position.log, position.stored, position.durable},
-                                  receipt->index,
-                                  receipt->head}));
+  send(wire::encode(wire::Receipt{
+      {position.log, position.stored, position.durable}, receipt->index, receipt->head}));
   store_next();
 }
 

@@ -32,9 +32,8 @@ std::vector<OpenStop> StopBook::of_agent(std::string_view agent) const {
        at != open_.end() && at->first.first == agent; ++at) {
     out.push_back(at->second);
   }
-  std::stable_sort(out.begin(), out.end(), [](const OpenStop& a, const OpenStop& b) {
-    return a.expires < b.expires;
-  });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const OpenStop& a, const OpenStop& b) { return a.expires < b.expires; });
   return out;
 }
 

@@ -254,6 +254,22 @@ TEST_F(HostileTest, two_processes_with_one_key_get_no_command_but_stop) {
   turn_until([&] { return third->messages.back().value("do", "") == "stop"; }, "the stop");
 }
 
+TEST_F(HostileTest, a_challenge_of_a_wrong_type_is_an_answer_that_cannot_be_read) {
+  auto client = greeted();
+  client->send(wire::encode(wire::Telemetry{1, {}, json::object()}));
+  turn_until([&] { return coordinator.telemetries["garage"] > 0; }, "the telemetry");
+  hub->send_grant({"op-1", "garage", "p1", "reset", 7, "anna"});
+  turn_until([&] { return client->messages.back().value("do", "") == "challenge"; }, "the command");
+  client->send({{"t", "result"},
+                {"id", "op-1.c"},
+                {"final", true},
+                {"printers", json::array()},
+                {"data", {{"challenge", 5}, {"generation", "seven"}}}});
+  turn_until([&] { return !coordinator.updates.empty(); }, "the end of the operation");
+  EXPECT_TRUE(coordinator.updates.back().final_answer);
+  EXPECT_NE(coordinator.updates.back().error, "");
+}
+
 TEST_F(HostileTest, a_stop_overtakes_what_is_queued_for_the_agent) {
   auto client = greeted();
   client->send(wire::encode(wire::Telemetry{1, {}, json::object()}));
