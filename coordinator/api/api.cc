@@ -59,7 +59,8 @@ std::vector<Route> Api::table() {
   using A = Access;
   using S = Scope;
   const char* js = "application/json";
-  const json version{{"product", "firebreak-coordinator"}, {"version", FIREBREAK_VERSION}, {"api", 1}};
+  const json version{
+      {"product", "firebreak-coordinator"}, {"version", FIREBREAK_VERSION}, {"api", 1}};
   return {
       {"GET", "/healthz", A::open, S::view, fixed(js, "{\"status\":\"ok\"}\n")},
       {"GET", "/readyz", A::open, S::view, to(&Api::ready)},
@@ -146,9 +147,8 @@ std::optional<Response> Api::admit(Request& request, const Route& route,
   const TokenVerdict verdict = parts_.tokens.judge(authorization);
   using Kind = TokenVerdict::Kind;
   const bool old_may = route.access == Access::stop || route.access == Access::operation;
-  const bool passes =
-      verdict.kind == Kind::valid ||
-      (verdict.kind == Kind::expired && old_may && verdict.principal.has(Scope::stop));
+  const bool passes = verdict.kind == Kind::valid || (verdict.kind == Kind::expired && old_may &&
+                                                      verdict.principal.has(Scope::stop));
   if (!passes) return turn_away(request, verdict);
   request.principal = verdict.principal;
   if (route.access != Access::operation && !request.principal.has(route.scope))
@@ -171,11 +171,11 @@ Response Api::turn_away(const Request& request, const TokenVerdict& verdict) {
   using Kind = TokenVerdict::Kind;
   ++refused_;
   if (verdict.kind == Kind::none || verdict.kind == Kind::expired) {
-    Response out = problem(
-        request, 401, "unauthorized",
-        verdict.kind == Kind::none ? "the request has no token" : "the token has expired",
-        verdict.kind == Kind::none ? "send Authorization: Bearer fbt_…"
-                                   : "make a new token; this one may still stop printers");
+    Response out =
+        problem(request, 401, "unauthorized",
+                verdict.kind == Kind::none ? "the request has no token" : "the token has expired",
+                verdict.kind == Kind::none ? "send Authorization: Bearer fbt_…"
+                                           : "make a new token; this one may still stop printers");
     out.headers.emplace_back("WWW-Authenticate", "Bearer");
     return out;
   }
@@ -183,14 +183,19 @@ Response Api::turn_away(const Request& request, const TokenVerdict& verdict) {
   const auto reaction = guesses_.on_wrong_token(request.peer_ip);
   if (reaction.record) {
     const bool revoked = verdict.kind == Kind::revoked;
-    parts_.store.record(
-        {"unknown", "auth.refuse", revoked ? verdict.principal.token_id : "",
-         {{"source", request.peer_ip},
-          {"why", revoked ? "revoked" : "wrong"},
-          {"path", request.path},
-          {"unrecorded_before", reaction.suppressed}}},
-        {"security", "warning", "", "", "a wrong or revoked token came from " + request.peer_ip,
-         {{"unrecorded_before", reaction.suppressed}}});
+    parts_.store.record({"unknown",
+                         "auth.refuse",
+                         revoked ? verdict.principal.token_id : "",
+                         {{"source", request.peer_ip},
+                          {"why", revoked ? "revoked" : "wrong"},
+                          {"path", request.path},
+                          {"unrecorded_before", reaction.suppressed}}},
+                        {"security",
+                         "warning",
+                         "",
+                         "",
+                         "a wrong or revoked token came from " + request.peer_ip,
+                         {{"unrecorded_before", reaction.suppressed}}});
     log::warning("api: a wrong or revoked token came from {}", request.peer_ip);
   }
   Response out =

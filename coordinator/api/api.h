@@ -26,8 +26,7 @@ struct ApiParts {
   TokenBook& tokens;
   DurableMeans durable_means = DurableMeans::off_host;
   /// Makes the text of an enrolment token from its secret.
-  std::function<std::string(const std::string& agent, const chain::Digest& secret)>
-      enrolment_text;
+  std::function<std::string(const std::string& agent, const chain::Digest& secret)> enrolment_text;
   /// Ends an agent's session; false when there was none.
   std::function<bool(const std::string& agent)> cut_off;
   std::function<bool()> agents_listening;

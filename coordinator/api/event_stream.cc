@@ -22,8 +22,8 @@ json event_json(const EventRow& row) {
           {"boot", view::text(body, "boot")},
           {"mono_ms", view::whole(body, "mono_ms")},
           {"wall", view::text(body, "wall")},
-          {"kind", view::text_or_empty(body, "kind").empty() ? json("unknown")
-                                                              : view::text(body, "kind")},
+          {"kind",
+           view::text_or_empty(body, "kind").empty() ? json("unknown") : view::text(body, "kind")},
           {"severity", known ? severity : "alarm"},
           {"printer", view::text(body, "printer")},
           {"text", escape_untrusted(view::text_or_empty(body, "text"), 1000)},

@@ -82,8 +82,8 @@ std::optional<std::int64_t> Fields::integer(const char* name, std::int64_t least
                       value->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) &&
                     value->get<std::int64_t>() >= least && value->get<std::int64_t>() <= most;
   if (!fits) {
-    wrong("/" + std::string(name), "must be a whole number from " + std::to_string(least) +
-                                       " to " + std::to_string(most));
+    wrong("/" + std::string(name),
+          "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return std::nullopt;
   }
   return value->get<std::int64_t>();
@@ -131,8 +131,8 @@ std::optional<std::int64_t> Query::integer(const char* name, std::int64_t least,
   if (at == request_.query.end()) return std::nullopt;
   const auto value = parse_integer(at->second);
   if (!value || *value < least || *value > most) {
-    wrong(name, "must be a whole number from " + std::to_string(least) + " to " +
-                    std::to_string(most));
+    wrong(name,
+          "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return std::nullopt;
   }
   return value;

@@ -38,8 +38,7 @@ class Gate final : public json::json_sax_t {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&,
-                   const json::exception&) override {
+  bool parse_error(std::size_t position, const std::string&, const json::exception&) override {
     if (refusal.detail.empty())
       refusal = {pointer(), "not JSON at byte " + std::to_string(position)};
     return false;

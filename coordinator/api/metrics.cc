@@ -62,8 +62,8 @@ void write_heaters(Metrics& m, const json& printers) {
 void write_states(Metrics& m, const json& printers) {
   m.family("firebreak_printer_state", "gauge", "1 for the state that the printer is in.");
   for (const json& p : printers)
-    for (const char* state : {"boot", "watch", "armed", "stopping", "cutting", "not_cut",
-                              "tripped", "probation", "parked", "unknown"})
+    for (const char* state : {"boot", "watch", "armed", "stopping", "cutting", "not_cut", "tripped",
+                              "probation", "parked", "unknown"})
       m.sample(printer_label(p) + ",state=\"" + state + "\"", json(p["state"] == state ? 1 : 0));
   m.family("firebreak_printer_independent_stop", "gauge",
            "1 when some hardware opens its power by itself.");

@@ -64,8 +64,9 @@ std::string rewritten(const ParsedRequest& request) {
   if (!request.query.empty()) out += "?" + request.query;
   out += " HTTP/1.1\r\nHost: coordinator\r\nConnection: close\r\n";
   if (!request.body.empty())
-    out += "Content-Type: application/json\r\nContent-Length: " +
-           std::to_string(request.body.size()) + "\r\n";
+    out +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(request.body.size()) +
+        "\r\n";
   return out + "\r\n" + request.body;
 }
 

@@ -21,8 +21,8 @@ constexpr std::chrono::milliseconds record_wait{150};
 /// Causes that a signed grant may reset (safety.md, "Reset"); every other one, and every one that
 /// is not known here, resets only at the machine. The guard decides the same again.
 constexpr std::array<std::string_view, 7> mild_causes{
-    "person", "coordinator", "firmware_halt", "host_restart", "service_stop", "blind",
-    "shared_power"};
+    "person",       "coordinator", "firmware_halt", "host_restart",
+    "service_stop", "blind",       "shared_power"};
 
 bool is_mild(const std::string& cause) {
   return std::find(mild_causes.begin(), mild_causes.end(), cause) != mild_causes.end();
@@ -149,11 +149,10 @@ Response Api::grant(const Request& request, const std::string& kind) {
   RecordWait wait;
   StartedOperation operation;
   operation.targets = found;
-  operation.id = parts_.operations.start_grant(
-      kind, found.front(), shown.get<std::uint64_t>(),
-      {request.principal.who(), request.principal.token_id,
-       escape_untrusted(reason.value_or(""), 500)},
-      wait.done());
+  operation.id = parts_.operations.start_grant(kind, found.front(), shown.get<std::uint64_t>(),
+                                               {request.principal.who(), request.principal.token_id,
+                                                escape_untrusted(reason.value_or(""), 500)},
+                                               wait.done());
   return started(operation, wait.recorded(), {});
 }
 
@@ -193,8 +192,7 @@ Response Api::operation_events(const Request& request) {
   std::size_t after = 0;
   if (!request.last_event_id.empty()) {
     const auto resume = parse_integer(request.last_event_id);
-    if (!resume)
-      return field_problem(request, {{"?Last-Event-ID", "must be a whole number"}});
+    if (!resume) return field_problem(request, {{"?Last-Event-ID", "must be a whole number"}});
     after = static_cast<std::size_t>(*resume);
   }
   auto stream = parts_.operations.stream(id, after);
@@ -211,8 +209,8 @@ Response Api::revoke_agent(const Request& request) {
   if (!at) return store_problem(request, at.error(), parts_.store.health());
   parts_.fleet.revoke(name, *at);
   const bool closed = parts_.cut_off && parts_.cut_off(name);
-  return json_response(
-      200, {{"agent", name}, {"revoked", wall_text(*at)}, {"session_closed", closed}});
+  return json_response(200,
+                       {{"agent", name}, {"revoked", wall_text(*at)}, {"session_closed", closed}});
 }
 
 }  // namespace firebreak::coordinator

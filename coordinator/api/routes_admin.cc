@@ -26,7 +26,9 @@ json token_json(const TokenRow& row, std::int64_t now_ms) {
           {"created", wall_text(row.created_ms)},
           {"expires", row.expires_ms ? json(wall_text(*row.expires_ms)) : json()},
           {"revoked", row.revoked_ms ? json(wall_text(*row.revoked_ms)) : json()},
-          {"state", row.revoked_ms ? "revoked" : expired ? "expired" : "valid"}};
+          {"state", row.revoked_ms ? "revoked"
+                    : expired      ? "expired"
+                                   : "valid"}};
 }
 
 /// The bits of a list of scopes; what is wrong lands in `fields`.

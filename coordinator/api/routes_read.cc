@@ -17,13 +17,12 @@ Response Api::ready(const Request&) {
   if (health == StoreHealth::full) detail = "the disk is full: changes are refused, stops go on";
   if (health == StoreHealth::failed) detail = "the database does not take writes; stops go on";
   if (!listening) detail = "agents cannot connect";
-  return json_response(ready ? 200 : 503,
-                       {{"ready", ready},
-                        {"store", health == StoreHealth::ok     ? "ok"
-                                  : health == StoreHealth::full ? "full"
-                                                                : "failed"},
-                        {"agents_listening", listening},
-                        {"detail", detail}});
+  return json_response(ready ? 200 : 503, {{"ready", ready},
+                                           {"store", health == StoreHealth::ok     ? "ok"
+                                                     : health == StoreHealth::full ? "full"
+                                                                                   : "failed"},
+                                           {"agents_listening", listening},
+                                           {"detail", detail}});
 }
 
 Response Api::fleet(const Request& request) {
@@ -33,12 +32,12 @@ Response Api::fleet(const Request& request) {
   if (!rows) return store_problem(request, rows.error(), parts_.store.health());
   parts_.fleet.put_rows(*rows);
   const bool durable = parts_.durable_means == DurableMeans::stored;
-  return json_response(
-      200, {{"generated", wall_text(parts_.clock.wall().time_since_epoch().count())},
-            {"epoch", parts_.store.epoch()},
-            {"summary", parts_.fleet.summary_json()},
-            {"agents", parts_.fleet.agents_json(*logs, durable)},
-            {"printers", parts_.fleet.printers_json()}});
+  return json_response(200,
+                       {{"generated", wall_text(parts_.clock.wall().time_since_epoch().count())},
+                        {"epoch", parts_.store.epoch()},
+                        {"summary", parts_.fleet.summary_json()},
+                        {"agents", parts_.fleet.agents_json(*logs, durable)},
+                        {"printers", parts_.fleet.printers_json()}});
 }
 
 Response Api::printers(const Request&) {
@@ -105,8 +104,8 @@ Response Api::events(const Request& request) {
   if (!page) return store_problem(request, page.error(), parts_.store.health());
   json list = json::array();
   for (const EventRow& row : *page) list.push_back(event_json(row));
-  const std::int64_t next = page->empty() ? std::max(want.after, want.newest ? last : want.after)
-                                          : page->back().id;
+  const std::int64_t next =
+      page->empty() ? std::max(want.after, want.newest ? last : want.after) : page->back().id;
   return json_response(
       200, {{"events", std::move(list)}, {"next", next}, {"last", std::max(last, next)}});
 }

@@ -33,8 +33,8 @@ NewToken make_token(std::string name, bool person, unsigned scopes, std::int64_t
   randombytes_buf(secret.data(), secret.size());
   const std::string secret_text = to_hex(secret);
   NewToken out;
-  out.row = {to_hex(id), std::move(name), person, scopes, hash_of(secret_text), now_ms, expires_ms,
-             std::nullopt};
+  out.row = {to_hex(id),           std::move(name), person,     scopes,
+             hash_of(secret_text), now_ms,          expires_ms, std::nullopt};
   out.text = "fbt_" + out.row.id + "_" + secret_text;
   sodium_memzero(secret.data(), secret.size());
   return out;

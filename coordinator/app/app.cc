@@ -31,8 +31,8 @@ class StateLock {
     const std::string path = state_dir / "lock";
     file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file_ < 0 || ::flock(file_, LOCK_EX | LOCK_NB) != 0)
-      return fail(ErrorCode::unavailable, state_dir.string() +
-                                              ": another coordinator uses this state folder");
+      return fail(ErrorCode::unavailable,
+                  state_dir.string() + ": another coordinator uses this state folder");
     return {};
   }
 
@@ -77,8 +77,7 @@ std::vector<std::string> http_names(const Settings& settings) {
 class HubLink final : public AgentLink {
  public:
   Hub* hub = nullptr;
-  void send_stop(std::vector<StopTarget> targets, std::string operation,
-                 std::string who) override {
+  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who) override {
     if (hub != nullptr) hub->send_stop(std::move(targets), std::move(operation), std::move(who));
   }
   void send_grant(GrantRequest request) override {
@@ -145,8 +144,7 @@ Result<void> App::Parts::first_token(const Clock& clock) {
 }
 
 Result<void> App::Parts::start_hub(const Clock& clock) {
-  auto credentials =
-      load_or_issue_server(settings.state_dir, "agents", *authority, {}, time.now());
+  auto credentials = load_or_issue_server(settings.state_dir, "agents", *authority, {}, time.now());
   if (!credentials) return fail(credentials.error().within("agents' certificate"));
   HubOptions options;
   options.listen = settings.agents_listen;
@@ -172,7 +170,8 @@ Result<void> App::Parts::start_door(const Clock& clock) {
   server.credentials = std::move(*credentials);
   auto context = tls::Context::server(std::move(server));
   if (!context) return fail(context.error().within("HTTP"));
-  ApiParts parts{clock, *store, *fleet, *operations, tokens, settings.durable_means, {}, {}, {}, {}};
+  ApiParts parts{clock, *store, *fleet, *operations, tokens, settings.durable_means,
+                 {},    {},     {},     {}};
   parts.enrolment_text = [this](const std::string& agent, const chain::Digest& secret) {
     wire::EnrolmentToken token;
     token.host = settings.agents_advertise;
@@ -243,7 +242,8 @@ Result<void> App::start(const Settings& settings) {
   p.reset_key.emplace(std::move(*reset_key));
   if (auto opened = p.open_store(clock_); !opened) return opened;
   p.operations = std::make_unique<Operations>(clock_, *p.fleet, *p.store, p.link);
-  p.fleet->on_command_update([&p](const CommandUpdate& update) { p.operations->on_update(update); });
+  p.fleet->on_command_update(
+      [&p](const CommandUpdate& update) { p.operations->on_update(update); });
   if (auto started = p.start_hub(clock_); !started) return started;
   if (auto started = p.start_door(clock_); !started) return started;
   if (auto resumed = p.operations->resume(); !resumed)
@@ -268,7 +268,8 @@ void App::reload(const Settings& settings) {
   Settings same = settings;
   same.log_level = p.settings.log_level;
   p.settings.log_level = settings.log_level;
-  log::info("{}", same == p.settings
+  log::info("{}",
+            same == p.settings
                 ? "configuration: read again"
                 : "configuration: the new one is valid; what else changed counts from the next "
                   "start");

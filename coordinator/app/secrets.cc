@@ -106,8 +106,8 @@ Result<ResetKey> ResetKey::load_or_create(const std::filesystem::path& state_dir
   auto text = read_file(file, true);
   if (!text) return fail(text.error());
   if (*text) {
-    const auto kept = bytes_from_hex<crypto_sign_SEEDBYTES>(
-        std::string_view(**text).substr(0, 2 * seed.size()));
+    const auto kept =
+        bytes_from_hex<crypto_sign_SEEDBYTES>(std::string_view(**text).substr(0, 2 * seed.size()));
     if (!kept) return fail(ErrorCode::corrupt, file.string() + ": not 64 hex digits");
     seed = *kept;
     sodium_memzero((*text)->data(), (*text)->size());

@@ -24,8 +24,9 @@ Result<void> check_address(const config::Document& file, const char* pointer,
   std::error_code error;
   asio::ip::make_address(text, error);
   if (!error) return {};
-  return fail(file.error_at(pointer, "`" + text + "` is no IP address; write 127.0.0.1, ::1, "
-                                                  "0.0.0.0 or an address of this machine"));
+  return fail(file.error_at(pointer, "`" + text +
+                                         "` is no IP address; write 127.0.0.1, ::1, "
+                                         "0.0.0.0 or an address of this machine"));
 }
 
 void read_http(const json& http, Settings& out) {

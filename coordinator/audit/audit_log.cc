@@ -113,9 +113,8 @@ Result<void> AuditLog::save_head(storage::Database& database) {
       "INSERT INTO audit_head(id, size, peaks, last_hash, last_mac, mac) VALUES(1,?,?,?,?,?) "
       "ON CONFLICT(id) DO UPDATE SET size=excluded.size, peaks=excluded.peaks, "
       "last_hash=excluded.last_hash, last_mac=excluded.last_mac, mac=excluded.mac",
-      tree_.size(), std::span<const std::uint8_t>(peaks),
-      std::span<const std::uint8_t>(last_hash_), std::span<const std::uint8_t>(chain_->last()),
-      std::span<const std::uint8_t>(mac));
+      tree_.size(), std::span<const std::uint8_t>(peaks), std::span<const std::uint8_t>(last_hash_),
+      std::span<const std::uint8_t>(chain_->last()), std::span<const std::uint8_t>(mac));
 }
 
 Result<std::vector<AuditRecord>> read_audit(storage::Database& reader, std::uint64_t after,
@@ -150,18 +149,17 @@ Result<nlohmann::json> audit_record_json(const AuditRecord& record) {
     return body.contains(key) && body[key].is_number_integer() ? body[key].get<std::int64_t>() : 0;
   };
   const std::string subject = text("subject");
-  return nlohmann::json{
-      {"index", record.index},
-      {"wall", wall_text(number("wall_ms"))},
-      {"epoch", number("epoch")},
-      {"who", text("who")},
-      {"action", text("action")},
-      {"subject", subject.empty() ? nlohmann::json() : nlohmann::json(subject)},
-      {"detail", body.value("detail", nlohmann::json::object())},
-      {"previous", text("previous")},
-      {"hash", to_hex(record.hash)},
-      {"mac", to_hex(record.mac)},
-      {"canonical", to_hex(record.canonical)}};
+  return nlohmann::json{{"index", record.index},
+                        {"wall", wall_text(number("wall_ms"))},
+                        {"epoch", number("epoch")},
+                        {"who", text("who")},
+                        {"action", text("action")},
+                        {"subject", subject.empty() ? nlohmann::json() : nlohmann::json(subject)},
+                        {"detail", body.value("detail", nlohmann::json::object())},
+                        {"previous", text("previous")},
+                        {"hash", to_hex(record.hash)},
+                        {"mac", to_hex(record.mac)},
+                        {"canonical", to_hex(record.canonical)}};
 }
 
 }  // namespace firebreak::coordinator

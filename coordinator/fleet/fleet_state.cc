@@ -88,7 +88,11 @@ void FleetState::agent_connected(std::string_view agent, const json& hello,
   }
   log::info("agent {} is connected from {}", name, address);
   store_.note_agent(name, software,
-                    {"agent.connect", "info", name, "", "agent " + name + " is connected",
+                    {"agent.connect",
+                     "info",
+                     name,
+                     "",
+                     "agent " + name + " is connected",
                      {{"address", std::string(address)}}});
   if (connect_listener_) connect_listener_(name);
 }
@@ -104,7 +108,10 @@ void FleetState::agent_disconnected(std::string_view agent, std::string_view rea
   log::warning("agent {} is gone: {}", name, reason);
   const std::string why = escape_untrusted(reason);
   store_.note_agent(name, "",
-                    {"agent.disconnect", "warning", name, "",
+                    {"agent.disconnect",
+                     "warning",
+                     name,
+                     "",
                      "agent " + name + " is gone; its printers' state is unknown here: " + why,
                      {{"reason", why}}});
 }
@@ -146,7 +153,9 @@ void FleetState::security_event(std::string_view agent, std::string_view kind,
     security_budget_ -= 1;
   }
   const std::string name(agent);
-  store_.record({name.empty() ? "unknown" : "agent:" + name, "security." + std::string(kind), name,
+  store_.record({name.empty() ? "unknown" : "agent:" + name,
+                 "security." + std::string(kind),
+                 name,
                  {{"text", what}}},
                 {"security", "warning", name, "", what, {{"kind", std::string(kind)}}});
 }

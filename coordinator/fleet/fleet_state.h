@@ -63,7 +63,8 @@ class FleetState final : public FleetView {
 
   // Views in the shapes of openapi.json.
   [[nodiscard]] nlohmann::json printers_json() const;
-  [[nodiscard]] nlohmann::json agents_json(const std::vector<LogRow>& logs, bool stored_is_durable) const;
+  [[nodiscard]] nlohmann::json agents_json(const std::vector<LogRow>& logs,
+                                           bool stored_is_durable) const;
   [[nodiscard]] nlohmann::json printer_json(const PrinterKey& key) const;
 
   /// Every printer that `text` names: `name` or `agent:name`; several agents may have one of the

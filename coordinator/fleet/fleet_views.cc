@@ -63,9 +63,8 @@ json FleetState::agent_json(const std::string& name, const Live& live) const {
           {"boot", view::text(status, "boot")},
           {"uptime_ms", view::whole(status, "uptime_ms")},
           {"certificate", row.certificate.empty() ? json() : json(row.certificate)},
-          {"certificate_expires", row.certificate_expires_ms > 0
-                                      ? json(wall_text(row.certificate_expires_ms))
-                                      : json()},
+          {"certificate_expires",
+           row.certificate_expires_ms > 0 ? json(wall_text(row.certificate_expires_ms)) : json()},
           {"host", fresh(live) ? view::object(status, "host") : json()},
           {"relays", fresh(live) ? view::array(status, "relays") : json::array()},
           {"alarm", fresh(live) ? view::boolean(status, "alarm") : json()},
@@ -106,12 +105,9 @@ json FleetState::summary_json() const {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, live] : agents_)
     if (live.connected) ++connected;
-  return {{"agents", agents_.size()},
-          {"agents_connected", connected},
-          {"printers", printers.size()},
-          {"printers_unknown", unknown},
-          {"printers_latched", latched},
-          {"printers_attention", attention}};
+  return {{"agents", agents_.size()},    {"agents_connected", connected},
+          {"printers", printers.size()}, {"printers_unknown", unknown},
+          {"printers_latched", latched}, {"printers_attention", attention}};
 }
 
 }  // namespace firebreak::coordinator

@@ -59,8 +59,10 @@ StartedOperation Operations::start_stop(const StopSelection& selection, const Re
   if (selection.all) {
     for (const std::string& agent : fleet_.agents()) operation->asked[agent];
   } else if (!selection.agent.empty()) {
-    if (fleet_.knows_agent(selection.agent)) operation->asked[selection.agent];
-    else started.unknown.push_back(selection.agent);
+    if (fleet_.knows_agent(selection.agent))
+      operation->asked[selection.agent];
+    else
+      started.unknown.push_back(selection.agent);
   }
   for (const std::string& name : selection.printers) {
     const auto found = fleet_.find(name);
@@ -93,7 +95,9 @@ StartedOperation Operations::start_stop(const StopSelection& selection, const Re
   log::warning("stop {} of {} printers by {}", started.id, started.targets.size(), requester.who);
   const std::lock_guard lock(mutex_);
   save(*operation,
-       {requester.who, "stop", selection.all ? "all" : selection.agent,
+       {requester.who,
+        "stop",
+        selection.all ? "all" : selection.agent,
         {{"operation", started.id},
          {"printers", names_json(started.targets)},
          {"reason", requester.reason}}},
@@ -112,14 +116,15 @@ std::string Operations::start_grant(const std::string& kind, const PrinterKey& p
     const std::lock_guard lock(mutex_);
     keep(operation);
     save(*operation,
-         {requester.who, kind, printer.agent + ":" + printer.name,
+         {requester.who,
+          kind,
+          printer.agent + ":" + printer.name,
           {{"operation", operation->id},
            {"latch_number", latch_number},
            {"reason", requester.reason}}},
          std::move(recorded));
   }
-  link_.send_grant(
-      {operation->id, printer.agent, printer.name, kind, latch_number, requester.who});
+  link_.send_grant({operation->id, printer.agent, printer.name, kind, latch_number, requester.who});
   return operation->id;
 }
 
@@ -169,12 +174,11 @@ void Operations::take_printer(Operation& operation, const CommandUpdate& update,
   answer.final_answer = update.final_answer;
   if (operation.kind == "stop") {
     // Anything but a clear word is shown as the worst.
-    answer.outcome =
-        told.outcome == "proven" || told.outcome == "sent" ? told.outcome : "not_sent";
+    answer.outcome = told.outcome == "proven" || told.outcome == "sent" ? told.outcome : "not_sent";
     answer.result = update.final_answer ? "done" : "pending";
     if (answer.outcome != "proven" && answer.message.find(pull_the_power) == std::string::npos)
-      answer.message += answer.message.empty() ? pull_the_power
-                                               : "; " + std::string(pull_the_power);
+      answer.message +=
+          answer.message.empty() ? pull_the_power : "; " + std::string(pull_the_power);
   } else {
     answer.result = !update.final_answer ? "pending" : update.refused ? "refused" : "done";
     if (update.refused) answer.code = "interlock";
@@ -193,13 +197,11 @@ void Operations::take_error(Operation& operation, const CommandUpdate& update) {
       answer.result = !update.final_answer     ? "pending"
                       : update.outcome_unknown ? "unknown"
                                                : "failed";
-      answer.message = (answer.outcome == "not_sent" ? "not sent: " : "") + why + "; " +
-                       pull_the_power;
+      answer.message =
+          (answer.outcome == "not_sent" ? "not sent: " : "") + why + "; " + pull_the_power;
       answer.code = update.final_answer ? "no_answer" : "agent_offline";
     } else {
-      answer.result = update.refused           ? "refused"
-                      : update.outcome_unknown ? "unknown"
-                                               : "failed";
+      answer.result = update.refused ? "refused" : update.outcome_unknown ? "unknown" : "failed";
       answer.code = update.refused ? "interlock" : "agent_offline";
       answer.message = why;
     }
@@ -217,9 +219,9 @@ void Operations::on_update(const CommandUpdate& update) {
     if (!update.error.empty()) take_error(operation, update);
     if (update.final_answer) take_omissions(operation, update.agent);
     const Reach before = operation.agents[update.agent];
-    const Reach after = update.final_answer                                   ? Reach::finished
+    const Reach after = update.final_answer                                ? Reach::finished
                         : !update.error.empty() && update.printers.empty() ? Reach::away
-                                                                              : Reach::waiting;
+                                                                           : Reach::waiting;
     operation.agents[update.agent] = after;
     settle(operation);
     if (before != after && after != Reach::waiting) {
@@ -231,7 +233,9 @@ void Operations::on_update(const CommandUpdate& update) {
                              {"state", answer.state},
                              {"result", answer.result}});
       save(operation,
-           {"agent:" + update.agent, operation.kind + ".answer", update.agent,
+           {"agent:" + update.agent,
+            operation.kind + ".answer",
+            update.agent,
             {{"operation", operation.id},
              {"final", update.final_answer},
              {"error", escape_untrusted(update.error)},
@@ -247,9 +251,8 @@ void Operations::settle(Operation& operation) {
                                 [](const auto& one) { return one.second == Reach::waiting; });
   if (open || operation.done) return;
   operation.done = true;
-  const bool finished =
-      std::all_of(operation.agents.begin(), operation.agents.end(),
-                  [](const auto& one) { return one.second == Reach::finished; });
+  const bool finished = std::all_of(operation.agents.begin(), operation.agents.end(),
+                                    [](const auto& one) { return one.second == Reach::finished; });
   if (finished) finished_.push_back(operation.id);
 }
 

@@ -119,8 +119,7 @@ class Operations {
   std::shared_ptr<Operation> make(const std::string& kind, const Requester& requester);
   void keep(std::shared_ptr<Operation> operation);
   void save(const Operation& operation, AuditDraft draft, Store::Done done);
-  void take_printer(Operation& operation, const CommandUpdate& update,
-                    const PrinterAnswer& answer);
+  void take_printer(Operation& operation, const CommandUpdate& update, const PrinterAnswer& answer);
   void take_error(Operation& operation, const CommandUpdate& update);
   void take_omissions(Operation& operation, const std::string& agent);
   void take_silence(Operation& operation, const std::string& agent);

@@ -10,9 +10,8 @@
 namespace firebreak::coordinator::view {
 namespace {
 
-constexpr std::array<std::string_view, 9> states{"boot",    "watch",   "armed",     "stopping",
-                                                 "cutting", "not_cut", "tripped",   "probation",
-                                                 "parked"};
+constexpr std::array<std::string_view, 9> states{
+    "boot", "watch", "armed", "stopping", "cutting", "not_cut", "tripped", "probation", "parked"};
 
 bool is_state(const std::string& text) {
   return std::find(states.begin(), states.end(), text) != states.end();
@@ -104,7 +103,8 @@ json texts(const json& object, const char* key) {
 
 json aged(const json& object, const char* key, std::int64_t since_ms) {
   const json age = whole(object, key);
-  if (!age.is_number_integer() || (age.is_number_unsigned() && age.get<std::uint64_t>() > 1ULL << 60))
+  if (!age.is_number_integer() ||
+      (age.is_number_unsigned() && age.get<std::uint64_t>() > 1ULL << 60))
     return {};
   return std::max<std::int64_t>(age.get<std::int64_t>(), 0) + since_ms;
 }

@@ -77,8 +77,8 @@ void DoorConnection::on_deadline() {
   // A timer that fired while it was being set anew has nothing to say.
   if (deadline_.expiry() > std::chrono::steady_clock::now()) return;
   if (phase_ == Phase::reading && parser_.started())
-    return refuse({408, "timeout", std::string("the request's ") + deadline_for_ +
-                                       " did not come in time"});
+    return refuse(
+        {408, "timeout", std::string("the request's ") + deadline_for_ + " did not come in time"});
   abort(std::string("deadline: ") + deadline_for_);
 }
 

@@ -16,20 +16,20 @@ FrontDoor::Core::Core(asio::io_context& io_context, RequestHandler& request_hand
       pool(std::make_unique<WorkerPool>(options.workers, options.waiting_max)) {}
 
 void FrontDoor::Core::accept() {
-  acceptor.async_accept([self = shared_from_this()](const std::error_code& error,
-                                                    asio::ip::tcp::socket socket) {
-    if (self->stopping) return;
-    if (!error) {
-      self->admit(std::move(socket));
-      return self->accept();
-    }
-    // Out of descriptors or memory: a moment's rest, or this would spin.
-    log::warning("front door: a connection could not be taken: {}", error.message());
-    self->retry.expires_after(std::chrono::milliseconds{100});
-    self->retry.async_wait([self](const std::error_code& ended) {
-      if (!ended && !self->stopping) self->accept();
-    });
-  });
+  acceptor.async_accept(
+      [self = shared_from_this()](const std::error_code& error, asio::ip::tcp::socket socket) {
+        if (self->stopping) return;
+        if (!error) {
+          self->admit(std::move(socket));
+          return self->accept();
+        }
+        // Out of descriptors or memory: a moment's rest, or this would spin.
+        log::warning("front door: a connection could not be taken: {}", error.message());
+        self->retry.expires_after(std::chrono::milliseconds{100});
+        self->retry.async_wait([self](const std::error_code& ended) {
+          if (!ended && !self->stopping) self->accept();
+        });
+      });
 }
 
 bool FrontDoor::Core::evict(const std::string& only_address) {

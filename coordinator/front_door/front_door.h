@@ -28,9 +28,9 @@ struct FrontDoorOptions {
   std::size_t waiting_max = 256;
   std::size_t requests_per_connection = 200;
   std::chrono::milliseconds handshake{5'000};
-  std::chrono::milliseconds head{5'000};   ///< From the connection, or a head's first byte.
-  std::chrono::milliseconds body{15'000};  ///< From the end of the head.
-  std::chrono::milliseconds idle{30'000};  ///< Between two requests.
+  std::chrono::milliseconds head{5'000};    ///< From the connection, or a head's first byte.
+  std::chrono::milliseconds body{15'000};   ///< From the end of the head.
+  std::chrono::milliseconds idle{30'000};   ///< Between two requests.
   std::chrono::milliseconds write{20'000};  ///< Until a client has taken an answer, or a chunk.
   std::chrono::milliseconds heartbeat{15'000};
 };

@@ -11,10 +11,10 @@ namespace firebreak::coordinator {
 
 /// What goes back to a client: either whole response bytes, or a stream.
 struct Answer {
-  std::string bytes;                      ///< A complete HTTP/1.1 response, head and body.
-  std::unique_ptr<StreamSource> stream;   ///< When set, `bytes` is the head alone.
-  std::chrono::milliseconds delay{0};     ///< Held back so long (guessed tokens); costs no thread.
-  bool authenticated = false;             ///< The request carried a valid token.
+  std::string bytes;                     ///< A complete HTTP/1.1 response, head and body.
+  std::unique_ptr<StreamSource> stream;  ///< When set, `bytes` is the head alone.
+  std::chrono::milliseconds delay{0};    ///< Held back so long (guessed tokens); costs no thread.
+  bool authenticated = false;            ///< The request carried a valid token.
   bool close = false;
 };
 

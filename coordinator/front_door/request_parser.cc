@@ -36,8 +36,8 @@ std::string_view trim(std::string_view text) {
 bool is_host(std::string_view value) {
   if (value.empty() || value.size() > 255) return false;
   return std::all_of(value.begin(), value.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '-' || c == ':' || c == '[' || c == ']' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == ':' || c == '[' || c == ']' || c == '_';
   });
 }
 
@@ -206,11 +206,10 @@ bool RequestParser::note_header(std::string name, std::string_view value) {
 }
 
 bool RequestParser::parse_content_length(std::string_view value) {
-  if (content_length_)
-    return refuse(400, "bad_request", "Content-Length stands twice in the head");
-  const bool digits = !value.empty() && value.size() <= 15 &&
-                      std::all_of(value.begin(), value.end(),
-                                  [](char c) { return c >= '0' && c <= '9'; });
+  if (content_length_) return refuse(400, "bad_request", "Content-Length stands twice in the head");
+  const bool digits =
+      !value.empty() && value.size() <= 15 &&
+      std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!digits) return refuse(400, "bad_request", "Content-Length is not a plain number");
   std::size_t length = 0;
   for (const char c : value) length = length * 10 + static_cast<std::size_t>(c - '0');

@@ -27,8 +27,9 @@ inline chain::Digest digest(const storage::Statement& row, int column) {
 }
 
 inline TokenRow token(const storage::Statement& row) {
-  return {std::string(row.text(0)), std::string(row.text(1)), row.integer(2) != 0,
-          static_cast<unsigned>(row.integer(3)), digest(row, 4), row.integer(5),
+  return {std::string(row.text(0)), std::string(row.text(1)),
+          row.integer(2) != 0,      static_cast<unsigned>(row.integer(3)),
+          digest(row, 4),           row.integer(5),
           optional_integer(row, 6), optional_integer(row, 7)};
 }
 

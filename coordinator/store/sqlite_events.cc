@@ -61,8 +61,7 @@ bool fits_chain(const json& event, const std::string& previous) {
 /// An event that is here already must be the same one: else somebody rewrote a black box.
 Result<bool> same_as_stored(storage::Database& database, const std::string& agent,
                             const std::string& log, std::uint64_t seq, const json& event) {
-  auto found =
-      database.prepare("SELECT body FROM event WHERE agent = ? AND log = ? AND seq = ?");
+  auto found = database.prepare("SELECT body FROM event WHERE agent = ? AND log = ? AND seq = ?");
   if (!found) return fail(found.error());
   auto row = found->bind(agent, log, seq).step();
   if (!row) return fail(row.error());
@@ -115,10 +114,8 @@ Result<void> take_event(WriteContext& c, const std::string& agent, const std::st
 Result<void> record_batch(WriteContext& c, const std::string& agent, const std::string& log,
                           LogState& state, const BatchCount& count) {
   if (count.conflict) {
-    auto r = c.record({"agent:" + agent,
-                       "events.conflict",
-                       agent,
-                       {{"log", log}, {"seq", count.conflict_seq}}});
+    auto r = c.record(
+        {"agent:" + agent, "events.conflict", agent, {{"log", log}, {"seq", count.conflict_seq}}});
     if (!r) return fail(r.error());
     log::error("store: {} sent another event {} of log {} than before; the first one is kept",
                agent, count.conflict_seq, log);

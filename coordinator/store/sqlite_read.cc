@@ -26,9 +26,12 @@ Result<std::vector<AgentRow>> SqliteStore::agents() {
       "(SELECT max(serial) FROM certificate WHERE agent = a.name) ORDER BY a.name");
   if (!found) return fail(found.error());
   return rows::all<AgentRow>(*found, [](const Statement& r) {
-    return AgentRow{std::string(r.text(0)),       r.integer(1),
-                    rows::optional_integer(r, 2), rows::optional_integer(r, 3),
-                    std::string(r.text(4)),       to_hex(r.blob(5)),
+    return AgentRow{std::string(r.text(0)),
+                    r.integer(1),
+                    rows::optional_integer(r, 2),
+                    rows::optional_integer(r, 3),
+                    std::string(r.text(4)),
+                    to_hex(r.blob(5)),
                     r.integer(6)};
   });
 }
@@ -46,8 +49,8 @@ Result<std::vector<PrinterRow>> SqliteStore::printers() {
 Result<std::vector<LogRow>> SqliteStore::logs() {
   auto loan = readers_.borrow();
   if (!loan) return fail(loan.error());
-  auto found =
-      (**loan).prepare("SELECT agent, log, stored_seq, chain_ok FROM event_log ORDER BY agent, log");
+  auto found = (**loan).prepare(
+      "SELECT agent, log, stored_seq, chain_ok FROM event_log ORDER BY agent, log");
   if (!found) return fail(found.error());
   return rows::all<LogRow>(*found, [](const Statement& r) {
     return LogRow{std::string(r.text(0)), std::string(r.text(1)),
@@ -63,8 +66,9 @@ Result<std::vector<EnrollmentRow>> SqliteStore::enrollments() {
       "ORDER BY rowid DESC LIMIT 500");
   if (!found) return fail(found.error());
   return rows::all<EnrollmentRow>(*found, [](const Statement& r) {
-    return EnrollmentRow{std::string(r.text(0)), std::string(r.text(1)), rows::digest(r, 2),
-                         r.integer(3),           r.integer(4),           rows::optional_integer(r, 5)};
+    return EnrollmentRow{std::string(r.text(0)), std::string(r.text(1)),
+                         rows::digest(r, 2),     r.integer(3),
+                         r.integer(4),           rows::optional_integer(r, 5)};
   });
 }
 

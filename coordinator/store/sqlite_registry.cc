@@ -31,7 +31,8 @@ Result<std::string> open_enrollment(WriteContext& c, const std::string& agent,
   if (!*row) return fail(ErrorCode::not_allowed, "the enrolment token is unknown");
   if (found->text(1) != agent)
     return fail(ErrorCode::not_allowed, "the enrolment token was made for another agent");
-  if (!found->is_null(4)) return fail(ErrorCode::not_allowed, "the enrolment token was used before");
+  if (!found->is_null(4))
+    return fail(ErrorCode::not_allowed, "the enrolment token was used before");
   // A clock that went back by more than a token's life closes it too: its age is not known then.
   const std::int64_t now = c.wall_ms();
   if (now >= found->integer(3) || now < found->integer(2) - 60'000)
@@ -41,8 +42,9 @@ Result<std::string> open_enrollment(WriteContext& c, const std::string& agent,
 
 }  // namespace
 
-Result<identity::CertificateInfo> SqliteStore::enroll(
-    std::string_view agent, std::span<const std::uint8_t, 32> secret_hash, const Sign& sign) {
+Result<identity::CertificateInfo> SqliteStore::enroll(std::string_view agent,
+                                                      std::span<const std::uint8_t, 32> secret_hash,
+                                                      const Sign& sign) {
   chain::Digest hash{};
   std::copy(secret_hash.begin(), secret_hash.end(), hash.begin());
   const std::string name(agent);
@@ -61,22 +63,20 @@ Result<identity::CertificateInfo> SqliteStore::enroll(
                 name, now);
             !done)
           return fail(done.error());
-        if (auto done = c.database.run(
-                "UPDATE certificate SET superseded_ms = ? WHERE agent = ? AND superseded_ms IS NULL",
-                now, name);
+        if (auto done = c.database.run("UPDATE certificate SET superseded_ms = ? WHERE agent = ? "
+                                       "AND superseded_ms IS NULL",
+                                       now, name);
             !done)
           return fail(done.error());
-        if (auto done = insert_certificate(c, name, *certificate); !done)
-          return fail(done.error());
-        if (auto done =
-                c.database.run("UPDATE enrollment SET used_ms = ? WHERE id = ?", now, *id);
+        if (auto done = insert_certificate(c, name, *certificate); !done) return fail(done.error());
+        if (auto done = c.database.run("UPDATE enrollment SET used_ms = ? WHERE id = ?", now, *id);
             !done)
           return fail(done.error());
-        auto recorded = c.record({"agent:" + name,
-                                  "agent.enroll",
-                                  name,
-                                  {{"enrollment", *id},
-                                   {"certificate", to_hex(certificate->fingerprint)}}});
+        auto recorded =
+            c.record({"agent:" + name,
+                      "agent.enroll",
+                      name,
+                      {{"enrollment", *id}, {"certificate", to_hex(certificate->fingerprint)}}});
         if (!recorded) return fail(recorded.error());
         return *certificate;
       },
@@ -103,10 +103,8 @@ Result<void> SqliteStore::add_certificate(std::string_view agent,
   const std::string name(agent);
   auto done = writer_->run<bool>([name, certificate](WriteContext& c) -> Result<bool> {
     if (auto added = insert_certificate(c, name, certificate); !added) return fail(added.error());
-    auto recorded = c.record({"agent:" + name,
-                              "agent.renew",
-                              name,
-                              {{"certificate", to_hex(certificate.fingerprint)}}});
+    auto recorded = c.record(
+        {"agent:" + name, "agent.renew", name, {{"certificate", to_hex(certificate.fingerprint)}}});
     if (!recorded) return fail(recorded.error());
     return true;
   });
@@ -131,10 +129,8 @@ Result<void> SqliteStore::certificate_used(std::string_view agent,
         !set)
       return fail(set.error());
     if (db.changes() == 0) return true;
-    auto recorded = c.record({"agent:" + name,
-                              "certificate.supersede",
-                              name,
-                              {{"by", to_hex(certificate)}}});
+    auto recorded =
+        c.record({"agent:" + name, "certificate.supersede", name, {{"by", to_hex(certificate)}}});
     if (!recorded) return fail(recorded.error());
     return true;
   });
@@ -150,8 +146,8 @@ Result<std::int64_t> SqliteStore::revoke_agent(const std::string& name, const st
     auto before = c.database.integer("SELECT revoked_ms FROM agent WHERE name = ?", name);
     if (!before) return fail(before.error());
     if (*before) return **before;
-    if (auto set = c.database.run("UPDATE agent SET revoked_ms = ? WHERE name = ?", c.wall_ms(),
-                                  name);
+    if (auto set =
+            c.database.run("UPDATE agent SET revoked_ms = ? WHERE name = ?", c.wall_ms(), name);
         !set)
       return fail(set.error());
     if (auto r = c.record({who, "agent.revoke", name, json::object()}); !r) return fail(r.error());

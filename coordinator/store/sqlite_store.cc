@@ -16,7 +16,9 @@ SqliteStore::SqliteStore(Options options, const Clock& clock)
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options, const Clock& clock) {
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), clock));
-  Writer::Options writer{store->options_.file, store->options_.audit_key, store->options_.open,
+  Writer::Options writer{store->options_.file,
+                         store->options_.audit_key,
+                         store->options_.open,
                          std::chrono::milliseconds{1000},
                          [raw = store.get()](bool s) { raw->readers_.suspend(s); },
                          [raw = store.get()] { raw->retry_deferred(); }};
@@ -42,13 +44,14 @@ Result<void> SqliteStore::add_token(const TokenRow& token, const std::string& wh
         token.id, token.name, token.person, token.scopes,
         std::span<const std::uint8_t>(token.secret_hash), token.created_ms, token.expires_ms);
     if (!stored) return fail(stored.error());
-    auto recorded = c.record({who,
-                              "token.create",
-                              token.id,
-                              {{"name", token.name},
-                               {"kind", token.person ? "person" : "machine"},
-                               {"scopes", token.scopes},
-                               {"expires_ms", token.expires_ms ? json(*token.expires_ms) : json()}}});
+    auto recorded =
+        c.record({who,
+                  "token.create",
+                  token.id,
+                  {{"name", token.name},
+                   {"kind", token.person ? "person" : "machine"},
+                   {"scopes", token.scopes},
+                   {"expires_ms", token.expires_ms ? json(*token.expires_ms) : json()}}});
     if (!recorded) return fail(recorded.error());
     return true;
   });
@@ -67,8 +70,8 @@ Result<TokenRow> SqliteStore::revoke_token(const std::string& id, const std::str
     found->reset();
     if (token.revoked_ms) return fail(ErrorCode::refused, "the token was revoked before");
     token.revoked_ms = c.wall_ms();
-    if (auto set = c.database.run("UPDATE token SET revoked_ms = ? WHERE id = ?",
-                                  *token.revoked_ms, id);
+    if (auto set =
+            c.database.run("UPDATE token SET revoked_ms = ? WHERE id = ?", *token.revoked_ms, id);
         !set)
       return fail(set.error());
     if (auto r = c.record({who, "token.revoke", id, {{"name", token.name}}}); !r)
@@ -84,10 +87,8 @@ Result<void> SqliteStore::add_enrollment(const EnrollmentRow& row, const std::st
         row.id, row.agent, std::span<const std::uint8_t>(row.secret_hash), row.created_ms,
         row.expires_ms);
     if (!stored) return fail(stored.error());
-    auto recorded = c.record({who,
-                              "enrollment.create",
-                              row.agent,
-                              {{"id", row.id}, {"expires_ms", row.expires_ms}}});
+    auto recorded = c.record(
+        {who, "enrollment.create", row.agent, {{"id", row.id}, {"expires_ms", row.expires_ms}}});
     if (!recorded) return fail(recorded.error());
     return true;
   });
@@ -130,7 +131,8 @@ Result<void> insert_own_event(WriteContext& c, const OwnEvent& event) {
   c.stored_events = true;
   return c.database.run(
       "INSERT INTO event(received_ms, severity, printer, chain_ok, body) VALUES(?,?,?,1,?)",
-      c.wall_ms(), event.severity, printer, body.dump(-1, ' ', false, json::error_handler_t::replace));
+      c.wall_ms(), event.severity, printer,
+      body.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 }  // namespace
@@ -183,21 +185,22 @@ Result<void> write_operation(WriteContext& c, const OperationRow& row, const Aud
 
 void SqliteStore::save_operation(OperationRow row, AuditDraft draft, Done done) {
   auto shared = std::make_shared<Deferred>(Deferred{std::move(row), std::move(draft)});
-  writer_->post([shared](WriteContext& c) { return write_operation(c, shared->row, shared->draft); },
-                [this, shared, done = std::move(done)](const Result<void>& result) {
-                  if (!result) {
-                    const std::lock_guard lock(deferred_mutex_);
-                    if (deferred_.size() < deferred_operations_max) {
-                      deferred_.push_back(*shared);
-                    } else {
-                      log::error("store: the record of {} {} is lost: too many wait for the disk",
-                                 shared->row.kind, shared->row.id);
-                    }
-                  } else {
-                    retry_deferred();
-                  }
-                  if (done) done(result);
-                });
+  writer_->post(
+      [shared](WriteContext& c) { return write_operation(c, shared->row, shared->draft); },
+      [this, shared, done = std::move(done)](const Result<void>& result) {
+        if (!result) {
+          const std::lock_guard lock(deferred_mutex_);
+          if (deferred_.size() < deferred_operations_max) {
+            deferred_.push_back(*shared);
+          } else {
+            log::error("store: the record of {} {} is lost: too many wait for the disk",
+                       shared->row.kind, shared->row.id);
+          }
+        } else {
+          retry_deferred();
+        }
+        if (done) done(result);
+      });
 }
 
 void SqliteStore::retry_deferred() {

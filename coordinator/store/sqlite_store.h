@@ -32,7 +32,8 @@ class SqliteStore final : public Store, private AgentRegistry, private EventSink
     DurableMeans durable_means = DurableMeans::off_host;
     storage::OpenOptions open;  ///< For tests: vfs, bytes_max.
   };
-  /// `clock` must outlive the store. Errors: corrupt, unavailable, refused (a newer program's file).
+  /// `clock` must outlive the store. Errors: corrupt, unavailable, refused (a newer program's
+  /// file).
   static Result<std::unique_ptr<SqliteStore>> open(Options options, const Clock& clock);
 
   Result<std::vector<TokenRow>> tokens() override;
@@ -44,8 +45,7 @@ class SqliteStore final : public Store, private AgentRegistry, private EventSink
   Result<std::int64_t> last_event_id() override;
   Result<std::optional<OperationRow>> operation(const std::string& id) override;
   Result<std::vector<OperationRow>> waiting_operations() override;
-  Result<std::vector<AuditRecord>> audit_records(std::uint64_t after,
-                                                 std::uint64_t limit) override;
+  Result<std::vector<AuditRecord>> audit_records(std::uint64_t after, std::uint64_t limit) override;
   Result<AuditVerdict> verify_audit() override;
 
   Result<void> add_token(const TokenRow& token, const std::string& who) override;
@@ -96,8 +96,8 @@ class SqliteStore final : public Store, private AgentRegistry, private EventSink
   const Clock& clock_;
   ReaderPool readers_;
   std::mutex deferred_mutex_;
-  std::deque<Deferred> deferred_;  // guarded by deferred_mutex_
-  bool retrying_ = false;          // guarded by deferred_mutex_
+  std::deque<Deferred> deferred_;   // guarded by deferred_mutex_
+  bool retrying_ = false;           // guarded by deferred_mutex_
   std::unique_ptr<Writer> writer_;  // last: its thread uses the rest
 };
 

@@ -137,10 +137,8 @@ void Writer::loop() {
     if (!session_) reopen();
     if (batch.empty() && health_ != StoreHealth::ok && session_) {
       // The probe: a write of one row, counted nowhere.
-      batch.push_back({[](WriteContext& c) {
-                         return c.database.run("UPDATE epoch SET value = value");
-                       },
-                       {}});
+      batch.push_back(
+          {[](WriteContext& c) { return c.database.run("UPDATE epoch SET value = value"); }, {}});
     }
     if (!batch.empty()) run_batch(std::move(batch));
   }
@@ -163,16 +161,19 @@ void Writer::run_batch(std::deque<Entry> batch) {
     if (!transaction) {
       commit = fail(transaction.error());
     } else {
-      for (const Entry& entry : batch) outcomes.push_back(run_job(entry, stored_events));
-      commit = transaction->commit();
+      bool lost = false;
+      for (const Entry& entry : batch) {
+        outcomes.push_back(run_job(entry, stored_events, lost));
+        if (lost) break;
+      }
+      commit = lost ? outcomes.back() : transaction->commit();
     }
     if (!commit) session_->audit.restore(before);
   }
   if (commit) {
     after_commit(stored_events);
     for (const auto& outcome : outcomes)
-      if (!outcome && outcome.error().code == ErrorCode::unavailable)
-        note_failure(outcome.error());
+      if (!outcome && outcome.error().code == ErrorCode::unavailable) note_failure(outcome.error());
   } else {
     note_failure(commit.error());
   }
@@ -181,7 +182,7 @@ void Writer::run_batch(std::deque<Entry> batch) {
     if (batch[i].done) batch[i].done(commit ? outcomes[i] : commit);
 }
 
-Result<void> Writer::run_job(const Entry& entry, bool& stored_events) {
+Result<void> Writer::run_job(const Entry& entry, bool& stored_events, bool& lost) {
   const auto before = session_->audit.snapshot();
   if (auto begun = session_->database.execute("SAVEPOINT job"); !begun) return begun;
   WriteContext context{session_->database, session_->audit, epoch_, clock_.wall()};
@@ -191,10 +192,9 @@ Result<void> Writer::run_job(const Entry& entry, bool& stored_events) {
     return session_->database.execute("RELEASE job");
   }
   session_->audit.restore(before);
-  // A failed write may have ended the whole transaction; then the commit says so to everybody.
-  if (auto undone = session_->database.execute("ROLLBACK TO job; RELEASE job"); !undone)
-    log::warning("store: a failed change was undone with its neighbours: {}",
-                 undone.error().message);
+  // A full disk may have ended the whole transaction under this job. Then the savepoint is gone,
+  // and no other job of the batch may run: it would commit by itself, behind the log's back.
+  if (!session_->database.execute("ROLLBACK TO job; RELEASE job")) lost = true;
   return outcome;
 }
 

@@ -120,7 +120,7 @@ class Writer {
   void loop();
   std::deque<Entry> next_batch();
   void run_batch(std::deque<Entry> batch);
-  Result<void> run_job(const Entry& entry, bool& stored_events);
+  Result<void> run_job(const Entry& entry, bool& stored_events, bool& lost);
   void after_commit(bool stored_events);
   void note_failure(const Error& error);
   void reopen();
@@ -140,7 +140,7 @@ class Writer {
   std::atomic<StoreHealth> health_{StoreHealth::ok};
   std::atomic<std::int64_t> newest_event_{0};
 
-  std::optional<Session> session_;  // the writer's thread only, after open()
+  std::optional<Session> session_;    // the writer's thread only, after open()
   int commits_since_checkpoint_ = 0;  // the same
   std::thread thread_;
 };

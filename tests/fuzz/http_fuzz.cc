@@ -33,7 +33,8 @@ void check_request(const ParsedRequest& request) {
     check(value.find_first_of("\r\n") == std::string::npos);
   if (!request.body.empty()) {
     const auto parsed = firebreak::coordinator::parse_json(request.body);
-    if (parsed) check(!parsed->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).empty());
+    if (parsed)
+      check(!parsed->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).empty());
   }
 }
 

@@ -54,8 +54,8 @@ struct ApiTest : ::testing::Test {
     const std::string type = declared["content"].begin().key();
     EXPECT_NE(reply.head.find("Content-Type: " + type), std::string::npos) << reply.head;
     if (type.find("json") == std::string::npos) return;
-    auto schema = config::Schema::compile(
-        schema_of(declared["content"].begin().value()["schema"]).dump());
+    auto schema =
+        config::Schema::compile(schema_of(declared["content"].begin().value()["schema"]).dump());
     ASSERT_TRUE(schema) << schema.error().message;
     for (const auto& problem : schema->check(reply.body))
       ADD_FAILURE() << problem.pointer << ": " << problem.what;
@@ -65,7 +65,8 @@ struct ApiTest : ::testing::Test {
 TEST_F(ApiTest, the_document_and_the_server_have_the_same_operations) {
   std::set<std::string> declared, served;
   for (const auto& [path, item] : document["paths"].items())
-    for (const auto& [method, operation] : item.items()) declared.insert(upper(method) + " " + path);
+    for (const auto& [method, operation] : item.items())
+      declared.insert(upper(method) + " " + path);
   for (const Route& route : bench.api.routes()) served.insert(route.method + " " + route.pattern);
   EXPECT_EQ(declared, served);
 }
@@ -76,11 +77,10 @@ TEST_F(ApiTest, every_operation_answers_as_declared_with_and_without_a_token) {
     for (const auto& [method, operation] : item.items()) {
       const std::string name = upper(method) + " " + path;
       const std::string target = filled(path);
-      for (const std::string& body : {std::string(), std::string("{}"), std::string("[1"),
-                                      std::string(R"({"latch_number":3,"reason":"r"})"),
-                                      std::string(R"({"all":true})"),
-                                      std::string(R"({"agent":"a9"})"),
-                                      std::string(R"({"name":"n","scopes":["view"]})")}) {
+      for (const std::string& body :
+           {std::string(), std::string("{}"), std::string("[1"),
+            std::string(R"({"latch_number":3,"reason":"r"})"), std::string(R"({"all":true})"),
+            std::string(R"({"agent":"a9"})"), std::string(R"({"name":"n","scopes":["view"]})")}) {
         if (method == "get" && !body.empty()) continue;
         expect_declared(name + " " + body, operation,
                         bench.call(upper(method), target, admin, body));
@@ -195,7 +195,8 @@ TEST_F(ApiTest, an_expired_token_may_still_stop_and_watch_its_own_stop_and_nothi
 }
 
 TEST_F(ApiTest, a_revoked_token_may_nothing_not_even_stop) {
-  const auto made = bench.call("POST", "/api/v1/tokens", admin, R"({"name":"n","scopes":["stop"]})");
+  const auto made =
+      bench.call("POST", "/api/v1/tokens", admin, R"({"name":"n","scopes":["stop"]})");
   const std::string token = made.body["token"], id = made.body["id"];
   EXPECT_EQ(bench.call("POST", "/api/v1/stop", token, R"({"all":true})").status, 202);
   EXPECT_EQ(bench.call("DELETE", "/api/v1/tokens/" + id, admin).body["state"], "revoked");
@@ -208,7 +209,8 @@ TEST_F(ApiTest, limits_never_delay_a_valid_stop) {
   bench.connect("a1", guard_status({"p1"}));
   for (int i = 0; i < 300; ++i) bench.call("GET", "/api/v1/printers", admin);
   EXPECT_EQ(bench.call("GET", "/api/v1/printers", admin).status, 429);
-  for (int i = 0; i < 50; ++i) bench.call("GET", "/api/v1/fleet", "fbt_000000000000_" + std::string(64, '0'));
+  for (int i = 0; i < 50; ++i)
+    bench.call("GET", "/api/v1/fleet", "fbt_000000000000_" + std::string(64, '0'));
   for (int i = 0; i < 300; ++i) {
     const auto stop = bench.call("POST", "/api/v1/stop", admin, R"({"all":true})");
     ASSERT_EQ(stop.status, 202);
@@ -244,8 +246,11 @@ TEST_F(ApiTest, a_machines_token_never_holds_reset_and_never_resets) {
   const char* body = R"({"latch_number":3,"reason":"r"})";
   EXPECT_EQ(bench.call("POST", "/api/v1/printers/p1/reset", forged, body).status, 403);
   EXPECT_EQ(bench.call("POST", "/api/v1/printers/p1/release", forged, "{}").status, 403);
-  EXPECT_EQ(bench.call("POST", "/api/v1/tokens", forged,
-                       R"({"name":"n","scopes":["reset"],"kind":"person"})").status, 400);
+  EXPECT_EQ(bench
+                .call("POST", "/api/v1/tokens", forged,
+                      R"({"name":"n","scopes":["reset"],"kind":"person"})")
+                .status,
+            400);
   EXPECT_TRUE(bench.link.grants.empty());
 }
 
@@ -264,8 +269,10 @@ TEST_F(ApiTest, a_reset_goes_out_for_mild_causes_and_stops_at_an_interlock_for_o
     EXPECT_EQ(reply.body["code"], "interlock");
   }
   bench.connect("a1", guard_status({"p1"}, "tripped", {"person"}));
-  EXPECT_EQ(bench.call("POST", "/api/v1/printers/p1/reset", admin,
-                       R"({"latch_number":2,"reason":"r"})").body["code"], "stale_latch");
+  EXPECT_EQ(
+      bench.call("POST", "/api/v1/printers/p1/reset", admin, R"({"latch_number":2,"reason":"r"})")
+          .body["code"],
+      "stale_latch");
   bench.fleet.agent_disconnected("a1", "cut");
   EXPECT_EQ(bench.call("POST", "/api/v1/printers/p1/reset", admin, body).body["code"],
             "agent_offline");
@@ -278,8 +285,10 @@ TEST_F(ApiTest, event_pages_and_streams_give_every_event_once) {
   std::set<std::int64_t> ids;
   std::int64_t after = 0;
   for (int page = 0; page < 5; ++page) {
-    const auto reply = bench.call("GET", "/api/v1/events?limit=50&after=" + std::to_string(after), admin);
-    for (const json& event : reply.body["events"]) EXPECT_TRUE(ids.insert(event["id"].get<std::int64_t>()).second);
+    const auto reply =
+        bench.call("GET", "/api/v1/events?limit=50&after=" + std::to_string(after), admin);
+    for (const json& event : reply.body["events"])
+      EXPECT_TRUE(ids.insert(event["id"].get<std::int64_t>()).second);
     after = reply.body["next"];
   }
   EXPECT_EQ(ids.size(), 120u);
@@ -289,17 +298,19 @@ TEST_F(ApiTest, event_pages_and_streams_give_every_event_once) {
   EXPECT_EQ(first.substr(0, 8), "id: 101\n");
   EXPECT_NE(first.find("id: 120\n"), std::string::npos);
   EXPECT_TRUE(opened.answer.stream->next().bytes.empty());
-  ASSERT_TRUE(bench.store->sink().append_events("a1", "00000000000000aa", json::array({maker.next()})));
+  ASSERT_TRUE(
+      bench.store->sink().append_events("a1", "00000000000000aa", json::array({maker.next()})));
   EXPECT_EQ(opened.answer.stream->next().bytes.substr(0, 8), "id: 121\n");
   EXPECT_EQ(bench.call("GET", "/api/v1/events?latest=2", admin).body["events"].size(), 2u);
   EXPECT_EQ(bench.call("GET", "/api/v1/events?printer=p9", admin).body["events"].size(), 0u);
-  for (const char* bad : {"after=x", "after=-1", "limit=501", "limit=0", "typo=1", "latest=3&after=1",
-                          "after=1&after=2", "severity=loud", "printer=P%201"})
+  for (const char* bad : {"after=x", "after=-1", "limit=501", "limit=0", "typo=1",
+                          "latest=3&after=1", "after=1&after=2", "severity=loud", "printer=P%201"})
     EXPECT_EQ(bench.call("GET", std::string("/api/v1/events?") + bad, admin).status, 400) << bad;
 }
 
 TEST_F(ApiTest, a_stream_ends_when_its_token_is_revoked) {
-  const auto made = bench.call("POST", "/api/v1/tokens", admin, R"({"name":"n","scopes":["view"]})");
+  const auto made =
+      bench.call("POST", "/api/v1/tokens", admin, R"({"name":"n","scopes":["view"]})");
   auto opened = bench.call("GET", "/api/v1/events/stream", made.body["token"]);
   EXPECT_FALSE(opened.answer.stream->next().end);
   bench.call("DELETE", "/api/v1/tokens/" + made.body["id"].get<std::string>(), admin);
@@ -331,7 +342,8 @@ TEST(ApiOnAFullDisk, stops_and_reads_go_on_and_changes_answer_507) {
 }
 
 TEST_F(ApiTest, no_answer_and_no_record_holds_a_tokens_secret) {
-  const auto made = bench.call("POST", "/api/v1/tokens", admin, R"({"name":"n","scopes":["view"]})");
+  const auto made =
+      bench.call("POST", "/api/v1/tokens", admin, R"({"name":"n","scopes":["view"]})");
   const std::string secret = made.body["token"].get<std::string>().substr(17);
   EXPECT_EQ(bench.call("GET", "/api/v1/tokens", admin).text.find(secret), std::string::npos);
   EXPECT_EQ(bench.call("GET", "/api/v1/audit/records?limit=500", admin).text.find(secret),

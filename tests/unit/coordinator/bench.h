@@ -42,8 +42,7 @@ inline chain::Digest test_key() {
 }
 
 inline std::unique_ptr<SqliteStore> open_store(const std::filesystem::path& folder,
-                                               const Clock& clock,
-                                               storage::OpenOptions open = {}) {
+                                               const Clock& clock, storage::OpenOptions open = {}) {
   auto store = SqliteStore::open(
       {folder / "coordinator.db", test_key(), DurableMeans::stored, std::move(open)}, clock);
   EXPECT_TRUE(store) << (store ? "" : store.error().message);
@@ -68,10 +67,11 @@ class EventMaker {
  public:
   explicit EventMaker(std::string log) : log_(std::move(log)) {}
   nlohmann::json next(const std::string& printer = "p1", const std::string& text = "it tripped") {
-    nlohmann::json event{{"log", log_},       {"seq", ++seq_},         {"boot", "b"},
-                         {"mono_ms", seq_},   {"wall", nullptr},       {"kind", "trip"},
-                         {"severity", "alarm"}, {"printer", printer},  {"text", text},
-                         {"data", nlohmann::json::object()}};
+    nlohmann::json event{{"log", log_},         {"seq", ++seq_},
+                         {"boot", "b"},         {"mono_ms", seq_},
+                         {"wall", nullptr},     {"kind", "trip"},
+                         {"severity", "alarm"}, {"printer", printer},
+                         {"text", text},        {"data", nlohmann::json::object()}};
     const auto bytes = chain::canonical_bytes(event);
     head_ = chain::next_hash(head_, *bytes);
     event["hash"] = to_hex(head_);
@@ -100,8 +100,7 @@ class FakeLink final : public AgentLink {
   std::vector<Sent> stops;
   std::vector<GrantRequest> grants;
 
-  void send_stop(std::vector<StopTarget> targets, std::string operation,
-                 std::string who) override {
+  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who) override {
     stops.push_back({std::move(targets), std::move(operation), std::move(who)});
   }
   void send_grant(GrantRequest request) override { grants.push_back(std::move(request)); }

@@ -42,8 +42,8 @@ class FakeHandler final : public RequestHandler {
     answer.authenticated = request.path != "/g";
     answer.close = !request.keep_alive;
     const std::string body = request.path == "/big" ? std::string(3'000'000, 'x') : "ok";
-    answer.bytes = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) +
-                   "\r\n\r\n" + body;
+    answer.bytes =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     if (request.path == "/stream") {
       answer.bytes = "HTTP/1.1 200 OK\r\n\r\n";
       answer.stream = std::make_unique<Greeter>(greetings);
@@ -125,7 +125,10 @@ TEST(FrontDoor, answers_every_hostile_request_as_expected_and_runs_no_hidden_one
     ASSERT_TRUE(client.connected());
     client.send(hostile.raw);
     EXPECT_EQ(client.status(), hostile.status);
-    if (hostile.handled.size() == 2) client.receive("ok" "HTTP/1.1 200");
+    if (hostile.handled.size() == 2)
+      client.receive(
+          "ok"
+          "HTTP/1.1 200");
     if (hostile.status >= 400) client.receive();  // To its end: the server closes.
     EXPECT_EQ(door.handler.take(), hostile.handled);
   }
@@ -160,8 +163,9 @@ TEST(FrontDoor, a_body_that_dribbles_ends_with_408) {
   options.body = std::chrono::milliseconds{300};
   Door door(options);
   TlsClient slow(door.port());
-  slow.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9"
-            "\r\n\r\n{");
+  slow.send(
+      "POST /p HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9"
+      "\r\n\r\n{");
   EXPECT_EQ(slow.status(), 408);
 }
 

@@ -132,8 +132,8 @@ TEST_F(OperationsTest, the_stream_tells_each_answer_once_and_resumes) {
 
 TEST_F(OperationsTest, a_stop_that_did_not_reach_everybody_is_sent_again_after_a_restart) {
   const std::string id = stop({{}, "", true}).id;
-  bench.operations.on_update(answer(
-      id, "a1", {{"p1", "proven", "tripped", ""}, {"p2", "proven", "tripped", ""}}));
+  bench.operations.on_update(
+      answer(id, "a1", {{"p1", "proven", "tripped", ""}, {"p2", "proven", "tripped", ""}}));
   flush(*bench.store);
   FakeLink later;
   FleetState fleet(bench.clock, *bench.store);

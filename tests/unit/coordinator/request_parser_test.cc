@@ -43,10 +43,10 @@ TEST(RequestParser, judges_every_hostile_request_the_same_in_one_piece_and_byte_
 }
 
 TEST(RequestParser, hands_on_only_headers_of_the_list_and_each_once) {
-  RequestParser parser = fed(
-      "GET /g HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nREMOTE_ADDR: 1.2.3.4\r\n"
-      "Accept-Encoding: gzip\r\nRange: bytes=0-1\r\nAUTHORIZATION:  Bearer x \r\n\r\n",
-      1000);
+  RequestParser parser =
+      fed("GET /g HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nREMOTE_ADDR: 1.2.3.4\r\n"
+          "Accept-Encoding: gzip\r\nRange: bytes=0-1\r\nAUTHORIZATION:  Bearer x \r\n\r\n",
+          1000);
   ASSERT_EQ(parser.state(), State::complete);
   const ParsedRequest request = parser.take();
   EXPECT_EQ(request.header("authorization"), "Bearer x");

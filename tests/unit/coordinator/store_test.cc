@@ -1,9 +1,8 @@
-#include "coordinator/store/sqlite_store.h"
-
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
 #include "bench.h"
+#include "coordinator/store/sqlite_store.h"
 
 namespace firebreak::coordinator {
 namespace {
@@ -161,9 +160,8 @@ TEST_F(StoreTest, a_renewed_certificate_replaces_the_old_one_when_it_is_used) {
   first.fingerprint.fill(1);
   second.fingerprint.fill(2);
   auto& registry = store->registry();
-  ASSERT_TRUE(registry.enroll("a1", row.secret_hash, [&] {
-    return Result<identity::CertificateInfo>(first);
-  }));
+  ASSERT_TRUE(registry.enroll("a1", row.secret_hash,
+                              [&] { return Result<identity::CertificateInfo>(first); }));
   ASSERT_TRUE(registry.add_certificate("a1", second));
   EXPECT_EQ(*registry.standing("a1", first.fingerprint), Standing::good);
   ASSERT_TRUE(registry.certificate_used("a1", second.fingerprint));
@@ -231,8 +229,9 @@ TEST_F(StoreTest, one_flipped_byte_anywhere_in_a_record_is_found_and_located) {
       ASSERT_TRUE(verdict);
       EXPECT_EQ(verdict->first_invalid, 4u) << column << " byte " << at;
       EXPECT_GE(verdict->invalid, 1u);
-      execute("UPDATE audit_record SET (canonical, leaf, mac) = (SELECT * FROM kept) WHERE idx = 4;"
-              "DROP TABLE kept");
+      execute(
+          "UPDATE audit_record SET (canonical, leaf, mac) = (SELECT * FROM kept) WHERE idx = 4;"
+          "DROP TABLE kept");
     }
   }
 }
@@ -256,8 +255,8 @@ TEST_F(StoreTest, a_missing_record_and_a_cut_tail_are_found) {
 TEST_F(StoreTest, a_log_is_not_continued_with_another_key) {
   store.reset();
   chain::Digest other{};
-  auto opened = SqliteStore::open(
-      {folder.path() / "coordinator.db", other, DurableMeans::stored, {}}, clock);
+  auto opened =
+      SqliteStore::open({folder.path() / "coordinator.db", other, DurableMeans::stored, {}}, clock);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
 }
