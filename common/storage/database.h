@@ -213,7 +213,8 @@ struct Migration {
 /// After lost_writes(), with every connection abandoned: reads the write-ahead log as the kernel
 /// shows it, writes the same bytes again and syncs them, so that what the next open finds there is
 /// on the disk (a page whose sync failed once counts as clean and would never be written again).
-/// unavailable: the disk still refuses; try again later. No log is success.
+/// unavailable: the disk still refuses, or another connection is in the middle of a change; try
+/// again later. No log is success.
 [[nodiscard]] Result<void> recover_log(const std::filesystem::path& database,
                                        const std::string& vfs = {});
 

@@ -13,13 +13,11 @@ namespace {
 // A file opened through an SQLite VFS, so that a test's disk sees these writes too.
 class VfsFile {
  public:
-  VfsFile(sqlite3_vfs* vfs, const std::string& name)
+  VfsFile(sqlite3_vfs* vfs, const std::string& name, int flags)
       : name_(name + std::string(2, '\0')),  // SQLite's file names end in two zeros
         memory_(static_cast<std::size_t>(vfs->szOsFile)),
         file_(reinterpret_cast<sqlite3_file*>(memory_.data())) {
-    // CREATE although it exists: the system's VFS then syncs the folder with the file.
-    code_ = vfs->xOpen(vfs, name_.c_str(), file_,
-                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL, nullptr);
+    code_ = vfs->xOpen(vfs, name_.c_str(), file_, SQLITE_OPEN_READWRITE | flags, nullptr);
   }
   VfsFile(const VfsFile&) = delete;
   VfsFile& operator=(const VfsFile&) = delete;
@@ -35,6 +33,35 @@ class VfsFile {
   std::vector<std::byte> memory_;
   sqlite3_file* file_;
   int code_ = SQLITE_OK;
+};
+
+// Keeps writers and checkpoints of other connections out: slots 0 and 1 of the log's shared memory
+// are SQLite's write and checkpoint locks (sqlite.org/walformat.html, "WAL locks").
+class LogLock {
+ public:
+  explicit LogLock(VfsFile& file) : file_(file), code_(file.code()) {
+    constexpr int region_bytes = 32 * 1024;
+    void volatile* region = nullptr;
+    if (code_ != SQLITE_OK) return;
+    code_ = file_->pMethods->xShmMap(file_.get(), 0, region_bytes, 1, &region);
+    mapped_ = code_ == SQLITE_OK;
+    if (mapped_) code_ = lock(SQLITE_SHM_LOCK);
+  }
+  LogLock(const LogLock&) = delete;
+  LogLock& operator=(const LogLock&) = delete;
+  ~LogLock() {
+    if (code_ == SQLITE_OK) lock(SQLITE_SHM_UNLOCK);
+    if (mapped_) file_->pMethods->xShmUnmap(file_.get(), 0);
+  }
+  [[nodiscard]] int code() const { return code_; }
+
+ private:
+  int lock(int action) {
+    return file_->pMethods->xShmLock(file_.get(), 0, 2, action | SQLITE_SHM_EXCLUSIVE);
+  }
+  VfsFile& file_;
+  int code_;
+  bool mapped_ = false;
 };
 
 int rewrite(VfsFile& file) {
@@ -56,13 +83,25 @@ int rewrite(VfsFile& file) {
 Result<void> recover_log(const std::filesystem::path& database, const std::string& vfs_name) {
   sqlite3_vfs* vfs = sqlite3_vfs_find(vfs_name.empty() ? nullptr : vfs_name.c_str());
   if (vfs == nullptr) return fail(ErrorCode::internal, "no SQLite VFS is called " + vfs_name);
-  std::string log = database.string() + "-wal";
-  int exists = 0;
-  int code = vfs->xAccess(vfs, log.c_str(), SQLITE_ACCESS_EXISTS, &exists);
-  if (code == SQLITE_OK && exists == 0) return {};
+  const std::string log = database.string() + "-wal";
+  int has_database = 0;
+  int has_log = 0;
+  int code = vfs->xAccess(vfs, database.c_str(), SQLITE_ACCESS_EXISTS, &has_database);
+  if (code == SQLITE_OK) code = vfs->xAccess(vfs, log.c_str(), SQLITE_ACCESS_EXISTS, &has_log);
+  // A log without its database is thrown away by SQLite.
+  if (code == SQLITE_OK && (has_database == 0 || has_log == 0)) return {};
   if (code == SQLITE_OK) {
-    VfsFile file(vfs, log);
-    code = file.code() == SQLITE_OK ? rewrite(file) : file.code();
+    VfsFile owner(vfs, database.string(), SQLITE_OPEN_MAIN_DB);
+    LogLock lock(owner);
+    code = lock.code();
+    if (code == SQLITE_OK) {
+      // CREATE although it exists: the system's VFS then syncs the folder with the file.
+      VfsFile file(vfs, log, SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL);
+      code = file.code() == SQLITE_OK ? rewrite(file) : file.code();
+    }
+  }
+  if (code == SQLITE_BUSY) {
+    return fail(ErrorCode::unavailable, log + ": another connection is writing; try again");
   }
   if (code == SQLITE_OK) return {};
   return fail(ErrorCode::unavailable, log + ": the disk still fails (SQLite " +

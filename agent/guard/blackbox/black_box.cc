@@ -46,6 +46,7 @@ struct BlackBox::Impl {
     const std::lock_guard lock(reader_mutex);
     if (reader) reader->abandon();
     reader.reset();
+    readable = false;
   }
 
   const BlackBoxOptions options;
@@ -67,6 +68,8 @@ struct BlackBox::Impl {
   // state_mutex.
   std::mutex reader_mutex;
   std::optional<EventReader> reader;  // guarded by reader_mutex
+  // False from when the writer lets go of the file until it has it again; guarded by reader_mutex.
+  bool readable = false;
   mutable std::mutex memory_mutex;
   SampleMemory memory;  // guarded by memory_mutex
   mutable std::mutex state_mutex;
@@ -154,6 +157,10 @@ void BlackBox::Impl::run() {
 }
 
 void BlackBox::Impl::publish() {
+  {
+    const std::lock_guard reader_lock(reader_mutex);
+    readable = events.is_open();
+  }
   const std::lock_guard lock(state_mutex);
   status.ok = events.ok() && samples.ok();
   status.detail = !events.detail().empty() ? events.detail() : samples.detail();
@@ -210,6 +217,9 @@ Result<json> BlackBox::events_after(std::string_view log, std::int64_t after, st
       return fail(ErrorCode::not_found, "the black box has no log of that name");
     }
     last = impl_->status.last_seq;
+  }
+  if (!impl_->readable) {
+    return fail(ErrorCode::unavailable, "the black box is being opened again; try again later");
   }
   if (!impl_->reader) {
     auto opened = EventReader::open(impl_->options.directory / "blackbox.db", impl_->options.vfs);

@@ -56,7 +56,7 @@ void EventWriter::say(EventKind kind, Severity severity, std::string_view text,
                       std::string_view data) {
   BlackBoxRecord record = make_record(clock_, kind, severity);
   record.set_text(text);
-  if (data.size() <= BlackBoxRecord::data_bytes) record.set_data(data);
+  if (!data.empty() && data.size() <= BlackBoxRecord::data_bytes) record.set_data(data);
   accept(record, {});
   log::write(severity == Severity::info ? log::Level::info : log::Level::error, text);
 }
@@ -77,7 +77,20 @@ void EventWriter::write(const std::string& durable_log, std::int64_t durable_seq
   keep_house();
 }
 
+// Two guards on one folder would put each other's files aside as damaged.
+bool EventWriter::own_folder() {
+  if (owns_folder()) return true;
+  auto taken = FileLock::take(options_.directory / "blackbox.lock");
+  if (!taken) {
+    failed(taken.error());
+    return false;
+  }
+  lock_.emplace(std::move(*taken));
+  return true;
+}
+
 bool EventWriter::open() {
+  if (!own_folder()) return false;
   auto opened = EventStore::open(path_, options_.vfs);
   if (!opened && opened.error().code != ErrorCode::unavailable) {
     replace(opened.error());

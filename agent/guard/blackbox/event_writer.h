@@ -9,6 +9,7 @@
 
 #include "agent/guard/blackbox/black_box.h"
 #include "agent/guard/blackbox/event_store.h"
+#include "agent/guard/blackbox/file_lock.h"
 #include "agent/guard/blackbox/record.h"
 #include "agent/guard/blackbox/retry.h"
 
@@ -40,6 +41,8 @@ class EventWriter {
   /// Says something of the store's own: an event with the time of now.
   void say(EventKind kind, Severity severity, std::string_view text, std::string_view data = {});
 
+  /// True once the folder is ours alone; before that nothing in it is touched.
+  [[nodiscard]] bool owns_folder() const noexcept { return lock_ || !options_.vfs.empty(); }
   [[nodiscard]] bool is_open() const noexcept { return store_.has_value(); }
   [[nodiscard]] bool ok() const noexcept { return store_.has_value() && !retry_.failing(); }
   [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
@@ -63,6 +66,7 @@ class EventWriter {
     EventStore::Head head;
   };
 
+  bool own_folder();
   bool open();
   bool settle_after_open();
   bool write_batch();
@@ -79,6 +83,7 @@ class EventWriter {
   const std::function<void()> before_close_;
   const std::filesystem::path path_;
 
+  std::optional<FileLock> lock_;  // for both files; taken once, held to the end
   std::optional<EventStore> store_;
   std::deque<Waiting> waiting_;
   std::optional<InFlight> in_flight_;

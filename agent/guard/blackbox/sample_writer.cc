@@ -30,7 +30,7 @@ bool SampleWriter::open() {
 }
 
 bool SampleWriter::write(std::span<const SampleStore::Block> blocks) {
-  if (!retry_.due(clock_.now())) return false;
+  if (!retry_.due(clock_.now()) || !events_.owns_folder()) return false;
   if (!store_ && !open()) return false;
   // After a lost write the same blocks may turn up twice: a reader sees a reading doubled, with the
   // same time. That is better than a gap in the evidence.
