@@ -32,7 +32,8 @@ struct OperationsTest : ::testing::Test {
     return update;
   }
   json printer(const std::string& operation, const std::string& agent, const std::string& name) {
-    for (const json& one : bench.operations.view(operation)["printers"])
+    const json view = bench.operations.view(operation);
+    for (const json& one : view["printers"])
       if (one["agent"] == agent && one["printer"] == name) return one;
     return {};
   }
