@@ -88,7 +88,8 @@ class StopsWhateverIsBrokenTest(FarmTestCase):
         self.heat(host, other)
         # It prints while it heats: a heater that were set hot at once would be a jump, and cut.
         waits = ("G28", "M190", "M109")
-        commands = [line for line in gcode_lines(CUBE) if not line.startswith(waits)]
+        # Ten cubes in a row: the file must not end before the press.
+        commands = [line for line in gcode_lines(CUBE) if not line.startswith(waits)] * 10
         streamer = self.host_streams(host, printing, commands)
         wait_for(lambda: streamer.lines_sent > 30, 120, "the print to run")
         self.press_and_judge(host)
