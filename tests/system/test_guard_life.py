@@ -89,6 +89,7 @@ class GuardLifeTest(FarmTestCase):
         host.guard.wait_ready()
         after = host.ask.printer("latch-1")
         self.assertIn(after["state"], ("tripped", "cutting"))
+        after = host.wait_state("latch-1", "tripped")
         self.assertLessEqual(before["latch_number"], after["latch_number"])
         host.guard.kill_and_keep_down()
         host.guard.forget_store()
