@@ -26,6 +26,9 @@ struct HeaterProfile {
   std::chrono::seconds hysteresis_period{};
   double hysteresis_kelvin = 0;  ///< Further below the target for a whole period trips.
   double overshoot_kelvin = 0;   ///< Further above a steady target for 5 s trips.
+  // The physical envelope of what may be learned; 0 = not known.
+  double heater_watts = 0;
+  double heated_mass_grams = 0;  ///< Block and nozzle, or plate and glass.
 };
 
 /// How a printer is stopped and what it is like.

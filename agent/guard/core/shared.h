@@ -32,6 +32,7 @@ struct PrinterReadings {
   std::int64_t temperature_at_ns = 0;  ///< Last line with a temperature.
   std::int64_t busy_at_ns = 0;         ///< Last `busy:` or `wait`.
   float fan = unknown;                 ///< Part fan 0…1 as commanded through the proxy.
+  float flow_mm3_per_s = unknown;      ///< Plastic that the host's moves extrude.
   std::uint32_t bad_lines = 0;         ///< Lines that could not be understood or were junk.
   std::uint32_t lines = 0;
 };

@@ -47,6 +47,8 @@ StepInput PrinterMonitor::look(std::int64_t now_ns, std::uint32_t link_events) n
   const bool relay_open = printer_.relay != nullptr && !printer_.relay->commanded_closed();
   input.stopped = machine::latched(machine_) || relay_open;
   input.hold_blind = machine_.state == State::probation;
+  // Watch mode mutes the verdicts that rest on a model (D2, D4, D6), and no others.
+  input.mute_model = machine_.state == State::watch;
   input.target_commanded = (link_events & link_event::target_positive) != 0;
   const auto& heaters = printer_.config.profile.heaters;
   for (const auto& sensor : printer_.own_sensors) {
@@ -177,8 +179,6 @@ void PrinterMonitor::raise(CauseSet causes) noexcept {
   if (machine_.state == State::boot) return;
   // A verdict is repeated for as long as it holds; a latch takes each cause once.
   if (machine::latched(machine_)) causes &= ~machine_.causes;
-  // Watch mode mutes the model-based verdicts; of the rules, only the frozen reading is of them.
-  if (machine_.state == State::watch) causes &= ~bit(Cause::frozen);
   if (causes != 0) core_.raise(printer_, causes);
 }
 
@@ -187,7 +187,7 @@ void PrinterMonitor::record_verdicts(const thermal::StepReport& report) noexcept
   for (const auto& verdict : report.all()) {
     blind = blind || verdict.rule == thermal::Rule::blind;
     if (!verdict.onset) continue;
-    const bool trip = verdict.level == thermal::Level::trip;
+    const bool trip = verdict.level == thermal::Level::trip && !verdict.muted;
     auto event = make_record(clock_, trip ? EventKind::trip : EventKind::warning,
                              trip ? Severity::alarm : Severity::warning,
                              static_cast<std::int16_t>(printer_.index));

@@ -5,6 +5,7 @@
 
 #include "agent/guard/core/shared.h"
 #include "agent/guard/thermal/constants.h"
+#include "agent/guard/thermal/heat_balance.h"
 #include "agent/guard/thermal/verdict.h"
 
 namespace firebreak::guard::thermal {
@@ -25,6 +26,11 @@ struct HeaterView {
   bool stopped = false;
   bool hold_blind = false;        ///< Silence is expected and watched elsewhere (probation).
   bool target_commanded = false;  ///< A target > 0 was seen on its way since the last reading.
+  float fan = unknown;            ///< Part fan 0…1.
+  float flow = unknown;           ///< Plastic through this heater, mm³/s.
+  bool gap = false;               ///< This reading follows the one before after too long a pause.
+  bool supply_fell = false;       ///< All heaters that ask for power miss it (SupplyWatch).
+  HeatBalance balance;            ///< Of this reading; judged only while it is fresh.
 
   [[nodiscard]] bool heating_asked() const noexcept { return target_celsius > 0; }
 };

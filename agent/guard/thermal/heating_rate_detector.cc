@@ -23,6 +23,13 @@ Rule HeatingRateDetector::judge(const HeaterView& view) noexcept {
     return idle >= period_s_ ? Rule::heating_idle : Rule::none;
   }
   state_.idle_since_ns = 0;
+  // A learned heater at the end of its power is not asked for a gain that it cannot make.
+  const auto& balance = view.balance;
+  if (balance.judged && balance.learned &&
+      balance.expected_rate < weak_factor * gain_ / static_cast<float>(period_s_)) {
+    state_.base_at_ns = 0;
+    return Rule::none;
+  }
   if (state_.base_at_ns == 0 || view.celsius >= state_.base + gain_) {
     state_.base = view.celsius;
     state_.base_at_ns = view.celsius_at_ns;

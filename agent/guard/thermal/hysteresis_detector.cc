@@ -21,7 +21,10 @@ Rule HysteresisDetector::judge(const HeaterView& view) noexcept {
   const auto at = view.celsius_at_ns;
   if (view.celsius >= view.target_celsius - reached_kelvin) state_.reached = 1;
   if (state_.reached == 0) return Rule::none;
-  if (view.celsius >= view.target_celsius - kelvin_) {
+  // Where the model watches, this rule is the second line, for what a draft cannot do.
+  const bool modelled = view.balance.judged && view.balance.learned;
+  const float kelvin = modelled ? hysteresis_learned_factor * kelvin_ : kelvin_;
+  if (view.celsius >= view.target_celsius - kelvin) {
     state_.below_since_ns = 0;
     state_.good = view.celsius;
     state_.good_at_ns = at;

@@ -31,11 +31,16 @@ Rule OvershootDetector::judge(const HeaterView& view) noexcept {
     state_ = {};
     return Rule::none;
   }
-  if (view.target_celsius < state_.target - 1) state_.armed = 0;
+  if (view.target_celsius < state_.target - 1) {
+    state_.armed = 0;
+    state_.above = 1;  // The slope on the way to the old target is no allowance for the new one.
+    state_.lag_kelvin = 0;
+  }
   state_.target = view.target_celsius;
   follow_slope(view);
   if (view.celsius <= view.target_celsius + kelvin_ + state_.lag_kelvin) {
-    state_.armed = 1;
+    // Clearly within, so that noise at the edge of a lowered target does not arm it.
+    if (view.celsius <= view.target_celsius + kelvin_ - overshoot_clear_kelvin) state_.armed = 1;
     state_.excess_since_ns = 0;
     state_.readings = 0;
     return Rule::none;

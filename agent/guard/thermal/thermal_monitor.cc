@@ -10,8 +10,12 @@ namespace firebreak::guard::thermal {
 struct ThermalMonitor::Heater {
   Heater() = default;
 
-  void build(const HeaterProfile& profile, HeaterState& state) {
+  void build(const HeaterProfile& profile, const HeaterModel& model, HeaterState& state) {
     name = profile.name;
+    plant = std::make_unique<PlantModel>(profile, model, state.plant);
+    power = std::make_unique<UnexplainedPowerDetector>(profile, state.power);
+    still = std::make_unique<StillDetector>(profile, state.still);
+    drift = std::make_unique<DriftDetector>(profile, state.drift);
     limit = std::make_unique<LimitDetector>(profile, state.limit);
     jump = std::make_unique<JumpDetector>(profile, state.jump);
     own_sensor = std::make_unique<OwnSensorDetector>(profile, state.own_sensor);
@@ -22,10 +26,15 @@ struct ThermalMonitor::Heater {
     hysteresis = std::make_unique<HysteresisDetector>(profile, state.hysteresis);
     blind = std::make_unique<BlindDetector>(profile, state.blind);
     all = {limit.get(),  jump.get(),         own_sensor.get(), overshoot.get(), idle_rise.get(),
-           frozen.get(), heating_rate.get(), hysteresis.get(), blind.get()};
+           power.get(),  still.get(),       frozen.get(),     heating_rate.get(),
+           hysteresis.get(), drift.get(),   blind.get()};
   }
 
   std::string name;
+  std::unique_ptr<PlantModel> plant;
+  std::unique_ptr<UnexplainedPowerDetector> power;
+  std::unique_ptr<StillDetector> still;
+  std::unique_ptr<DriftDetector> drift;
   std::unique_ptr<LimitDetector> limit;
   std::unique_ptr<JumpDetector> jump;
   std::unique_ptr<OwnSensorDetector> own_sensor;
@@ -35,7 +44,7 @@ struct ThermalMonitor::Heater {
   std::unique_ptr<HeatingRateDetector> heating_rate;
   std::unique_ptr<HysteresisDetector> hysteresis;
   std::unique_ptr<BlindDetector> blind;
-  std::array<Detector*, 9> all{};
+  std::array<Detector*, 12> all{};
 };
 
 namespace {
@@ -64,7 +73,8 @@ void learn_quantum(float celsius, float& quantum) {
 
 }  // namespace
 
-ThermalMonitor::ThermalMonitor(const PrinterProfile& profile, ThermalState& state)
+ThermalMonitor::ThermalMonitor(const PrinterProfile& profile, ThermalState& state,
+                               std::span<const HeaterModel> models)
     : state_(state), count_(std::min(profile.heaters.size(), max_heaters)) {
   const auto print = fingerprint(profile);
   if (state_.size != sizeof(ThermalState) || state_.printer != print) {
@@ -74,7 +84,9 @@ ThermalMonitor::ThermalMonitor(const PrinterProfile& profile, ThermalState& stat
   }
   heaters_ = std::make_unique<Heater[]>(count_);
   for (std::size_t i = 0; i < count_; ++i) {
-    heaters_[i].build(profile.heaters[i], state_.heaters[i]);
+    const bool given = i < models.size() && models[i].learned != 0;
+    heaters_[i].build(profile.heaters[i], given ? models[i] : wide_model(profile.heaters[i]),
+                      state_.heaters[i]);
   }
 }
 
@@ -113,6 +125,10 @@ void ThermalMonitor::forget() noexcept {
     fresh.commanded_at_ns = old.commanded_at_ns;
     fresh.quantum = old.quantum;
     fresh.blind = old.blind;
+    fresh.evidence = old.evidence;
+    fresh.still.squares = old.still.squares;
+    fresh.still.learned = old.still.learned;
+    fresh.still.step = old.still.step;
     old = fresh;
   }
 }
@@ -121,23 +137,34 @@ const StepReport& ThermalMonitor::step(const StepInput& input,
                                        const PrinterReadings& readings) noexcept {
   report_.count = 0;
   report_.trips = 0;
+  mute_model_ = input.mute_model;
   report_.trusted = 0;
   report_.possibly_hot = 0;
   report_.untold = 0;
-  for (std::size_t i = 0; i < count_; ++i) observe(i, input, readings.heaters[i]);
+  for (std::size_t i = 0; i < count_; ++i) look(i, input, readings);
+  SupplyWatch supply(state_.supply);
+  const bool fell = supply.step({views_.data(), count_}, input.now_ns);
+  for (std::size_t i = 0; i < count_; ++i) {
+    views_[i].supply_fell = fell;
+    judge(i);
+  }
   return report_;
 }
 
-void ThermalMonitor::observe(std::size_t index, const StepInput& input,
-                             const HeaterReading& reading) noexcept {
+/// What is to be judged: the reading, what is known around it, and its heat balance.
+void ThermalMonitor::look(std::size_t index, const StepInput& input,
+                          const PrinterReadings& readings) noexcept {
+  const auto& reading = readings.heaters[index];
   auto& state = state_.heaters[index];
-  auto& heater = heaters_[index];
-  HeaterView view;
+  auto& view = views_[index];
+  view = {};
   view.now_ns = input.now_ns;
   // A time in the future is damage; it must not make a reading look young for ever.
   if (state.last_at_ns > input.now_ns) state.last_at_ns = 0;
   view.fresh = reading.celsius_at_ns > state.last_at_ns;
   if (view.fresh) {
+    view.gap = state.last_at_ns == 0 ||
+               seconds_since(state.last_at_ns, reading.celsius_at_ns) > gap_longest_s;
     state.last_at_ns = reading.celsius_at_ns;
     state.last_celsius = reading.celsius;
     state.commanded_at_ns = 0;
@@ -157,9 +184,21 @@ void ThermalMonitor::observe(std::size_t index, const StepInput& input,
   view.stopped = input.stopped;
   view.hold_blind = input.hold_blind;
   view.target_commanded = state.commanded_at_ns != 0;
+  view.fan = readings.fan;
+  view.flow = readings.flow_mm3_per_s;
+  view.balance = heaters_[index].plant->step(view);
+  if (view.fresh) state.evidence.take(view);
+}
 
+void ThermalMonitor::judge(std::size_t index) noexcept {
+  auto& state = state_.heaters[index];
+  auto& heater = heaters_[index];
+  const auto& view = views_[index];
   std::uint32_t active = 0;
   for (auto* detector : heater.all) add(index, detector->step(view), view, active);
+  if (view.supply_fell && index == 0) {
+    add(index, {Rule::supply_fell, static_cast<float>(supply_mean_s)}, view, active);
+  }
   state.active_rules = active;
 
   const auto bit_of_heater = 1U << index;
@@ -173,6 +212,26 @@ void ThermalMonitor::observe(std::size_t index, const StepInput& input,
   }
 }
 
+void ThermalMonitor::use(std::size_t heater, const HeaterModel& model) noexcept {
+  if (heater < count_ && sane(model)) heaters_[heater].plant->use(model);
+}
+
+const HeaterModel& ThermalMonitor::model(std::size_t heater) const noexcept {
+  return heaters_[heater < count_ ? heater : 0].plant->model();
+}
+
+std::size_t ThermalMonitor::evidence(std::size_t heater,
+                                     std::span<EvidenceSample> out) const noexcept {
+  if (heater >= count_) return 0;
+  const auto& ring = state_.heaters[heater].evidence;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < Evidence::size && count < out.size(); ++i) {
+    const auto& sample = ring.samples[(ring.next + i) % Evidence::size];
+    if (sample.at_ns != 0) out[count++] = sample;
+  }
+  return count;
+}
+
 void ThermalMonitor::add(std::size_t index, const Finding& finding, const HeaterView& view,
                          std::uint32_t& active) noexcept {
   if (finding.rule == Rule::none || finding.rule >= Rule::count) return;
@@ -180,7 +239,8 @@ void ThermalMonitor::add(std::size_t index, const Finding& finding, const Heater
   const auto& rule = info(finding.rule);
   const auto rule_bit = 1U << static_cast<unsigned>(finding.rule);
   active |= rule_bit;
-  if (rule.level == Level::trip) {
+  const bool muted = rule.model_based && mute_model_;
+  if (rule.level == Level::trip && !muted) {
     report_.trips |= bit(rule.cause);
     if (rule.doubts_sensor) state.doubted = 1;
   }
@@ -194,6 +254,10 @@ void ThermalMonitor::add(std::size_t index, const Finding& finding, const Heater
   verdict.heater = static_cast<std::uint8_t>(index);
   verdict.rule = finding.rule;
   verdict.doubts_sensor = rule.doubts_sensor;
+  verdict.muted = muted;
+  verdict.direction = rule.direction;
+  verdict.unexplained_power = finding.unexplained_power;
+  verdict.widened = rule.model_based && view.balance.widened;
   verdict.onset = (state.active_rules & rule_bit) == 0;
   verdict.text[0] = '\0';
   if (!verdict.onset) return;

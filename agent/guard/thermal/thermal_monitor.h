@@ -7,6 +7,7 @@
 
 #include "agent/guard/config/guard_config.h"
 #include "agent/guard/core/shared.h"
+#include "agent/guard/thermal/heater_model.h"
 #include "agent/guard/thermal/thermal_state.h"
 #include "agent/guard/thermal/verdict.h"
 
@@ -27,6 +28,7 @@ struct StepInput {
   bool stopped = false;
   bool hold_blind = false;        ///< Probation watches the first report itself.
   bool target_commanded = false;  ///< link_event::target_positive since the last step.
+  bool mute_model = false;        ///< Watch mode: model-based verdicts are told, and do nothing.
   std::array<OwnSensorView, max_heaters> own{};
 };
 
@@ -36,7 +38,7 @@ inline constexpr std::size_t max_verdicts = 24;
 struct StepReport {
   std::array<Verdict, max_verdicts> verdicts{};
   std::size_t count = 0;
-  CauseSet trips = 0;              ///< Causes of all trips in `verdicts`.
+  CauseSet trips = 0;              ///< Causes of all trips in `verdicts` that are not muted.
   std::uint32_t trusted = 0;       ///< Bit per heater: fresh (3 s), sensible and not doubted.
   std::uint32_t possibly_hot = 0;  ///< Bit per heater: hot, or not known to be cold.
   std::uint32_t untold = 0;        ///< Verdicts that did not fit; their causes are in `trips`.
@@ -52,7 +54,10 @@ class ThermalMonitor {
  public:
   /// `state` must outlive the monitor. It is kept if it is of this version and profile (a restarted
   /// guard goes on where it was, with every deadline as old as it is), else it starts fresh.
-  ThermalMonitor(const PrinterProfile& profile, ThermalState& state);
+  /// `models`: one per heater in the profile's order; a missing or senseless one, or one that was
+  /// not learned, leaves that heater with the wide priors of its profile.
+  ThermalMonitor(const PrinterProfile& profile, ThermalState& state,
+                 std::span<const HeaterModel> models = {});
   ~ThermalMonitor();
   ThermalMonitor(ThermalMonitor&&) noexcept;
   ThermalMonitor& operator=(ThermalMonitor&&) = delete;
@@ -67,6 +72,12 @@ class ThermalMonitor {
   /// After a valid reset: the sensors count again, and no rule remembers what led to the stop.
   void forget() noexcept;
 
+  /// Uses a newly approved model from the next reading on. Monitor thread.
+  void use(std::size_t heater, const HeaterModel& model) noexcept;
+  [[nodiscard]] const HeaterModel& model(std::size_t heater) const noexcept;
+  /// The last readings of a heater as the rules saw them, oldest first; returns how many.
+  std::size_t evidence(std::size_t heater, std::span<EvidenceSample> out) const noexcept;
+
   [[nodiscard]] std::size_t heater_count() const noexcept;
   /// Seconds without a temperature after which a hot heater is a trip, for screens.
   [[nodiscard]] double blind_after_s(std::size_t heater) const noexcept;
@@ -76,13 +87,16 @@ class ThermalMonitor {
  private:
   struct Heater;
 
-  void observe(std::size_t index, const StepInput& input, const HeaterReading& reading) noexcept;
+  void look(std::size_t index, const StepInput& input, const PrinterReadings& readings) noexcept;
+  void judge(std::size_t index) noexcept;
   void add(std::size_t index, const Finding& finding, const HeaterView& view,
            std::uint32_t& active) noexcept;
 
   ThermalState& state_;
   std::unique_ptr<Heater[]> heaters_;
   std::size_t count_ = 0;
+  std::array<HeaterView, max_heaters> views_{};
+  bool mute_model_ = false;
   StepReport report_;
 };
 

@@ -6,6 +6,8 @@
 
 #include "agent/guard/core/shared.h"
 #include "agent/guard/thermal/blind_detector.h"
+#include "agent/guard/thermal/drift_detector.h"
+#include "agent/guard/thermal/evidence.h"
 #include "agent/guard/thermal/frozen_detector.h"
 #include "agent/guard/thermal/heating_rate_detector.h"
 #include "agent/guard/thermal/hysteresis_detector.h"
@@ -14,6 +16,10 @@
 #include "agent/guard/thermal/limit_detector.h"
 #include "agent/guard/thermal/overshoot_detector.h"
 #include "agent/guard/thermal/own_sensor_detector.h"
+#include "agent/guard/thermal/plant_model.h"
+#include "agent/guard/thermal/still_detector.h"
+#include "agent/guard/thermal/supply_watch.h"
+#include "agent/guard/thermal/unexplained_power_detector.h"
 
 namespace firebreak::guard::thermal {
 
@@ -36,7 +42,13 @@ struct HeaterState {
   FrozenState frozen;
   OwnSensorState own_sensor;
   BlindState blind;
+  PlantState plant;
+  UnexplainedPowerState power;
+  StillState still;
+  DriftState drift;
+  Evidence evidence;
 };
+static_assert(sizeof(HeaterState) <= 4096, "a heater's memory is small");
 
 /// All that the rules remember of one printer: plain data in memory that the caller gives, mapped
 /// so that it outlives a restart of the guard.
@@ -44,6 +56,7 @@ struct ThermalState {
   std::uint32_t size = 0;     ///< sizeof(ThermalState) of the writer: its version.
   std::uint32_t printer = 0;  ///< Fingerprint of the profile's heaters; another set starts fresh.
   std::array<HeaterState, max_heaters> heaters{};
+  SupplyState supply;
 };
 static_assert(std::is_trivially_copyable_v<ThermalState>);
 static_assert(static_cast<unsigned>(Rule::count) <= 32, "active_rules has 32 bits");

@@ -7,6 +7,8 @@ namespace {
 
 constexpr auto trip = Level::trip;
 constexpr auto warning = Level::warning;
+constexpr auto more = Direction::more_heat;
+constexpr auto less = Direction::less_heat;
 
 constexpr std::array rule_table{
     RuleInfo{Rule::none, "none", Level::none, Cause::blind, false, LimitUnit::celsius, ""},
@@ -48,6 +50,25 @@ constexpr std::array rule_table{
              "no temperature for longer than is safe while it may be hot"},
     RuleInfo{Rule::silent_cold, "silent.cold", warning, Cause::blind, false, LimitUnit::seconds,
              "no temperature; it was cold when it was last heard"},
+    RuleInfo{Rule::power_unexplained, "power.unexplained", trip, Cause::stuck_on, false,
+             LimitUnit::full_power_seconds,
+             "more heat than its duty can make: the heater's switch is stuck", true, more},
+    RuleInfo{Rule::power_missing, "power.missing", trip, Cause::heater_open, true,
+             LimitUnit::full_power_seconds,
+             "less heat than its duty must make: heater or sensor is off", true, less},
+    RuleInfo{Rule::power_sensor_out, "power.sensor-out", trip, Cause::sensor_out, true,
+             LimitUnit::full_power_seconds, "falls faster than it can cool: the sensor is out",
+             true, less},
+    RuleInfo{Rule::still, "still", trip, Cause::frozen, true, LimitUnit::seconds,
+             "the same number for longer than chance allows: the reading is frozen", true},
+    RuleInfo{Rule::drift_more, "drift.more", warning, Cause::stuck_on, false,
+             LimitUnit::power_percent, "runs hotter than its model: has its heater changed?", true,
+             more},
+    RuleInfo{Rule::drift_less, "drift.less", warning, Cause::heater_open, false,
+             LimitUnit::power_percent,
+             "needs more power than its model: sock, draft, sensor seat, or ageing?", true, less},
+    RuleInfo{Rule::supply_fell, "supply.fell", warning, Cause::heater_open, false,
+             LimitUnit::seconds, "all heaters miss power at once: the supply is short or off"},
 };
 static_assert(rule_table.size() == static_cast<std::size_t>(Rule::count));
 constexpr bool in_order() {
@@ -129,6 +150,15 @@ void describe(const Finding& finding, std::string_view heater, float celsius, fl
     case LimitUnit::seconds:
       out.number(finding.limit, true).text(" s");
       break;
+    case LimitUnit::full_power_seconds:
+      out.number(finding.limit, true).text(" s of full power");
+      break;
+    case LimitUnit::power_percent:
+      out.number(100 * finding.limit, false).text(" % power");
+      break;
+  }
+  if (std::isfinite(finding.unexplained_power)) {
+    out.text(", unexplained ").number(100 * finding.unexplained_power, false).text(" %");
   }
   out.text(": ").text(rule.sentence);
 }

@@ -35,11 +35,28 @@ enum class Rule : std::uint8_t {
   blind_warning,
   blind,
   silent_cold,
+  power_unexplained,
+  power_missing,
+  power_sensor_out,
+  still,
+  drift_more,
+  drift_less,
+  supply_fell,
   count
 };
 
 /// What the number in Finding::limit is.
-enum class LimitUnit : std::uint8_t { celsius, kelvin, kelvin_in_time, seconds };
+enum class LimitUnit : std::uint8_t {
+  celsius,
+  kelvin,
+  kelvin_in_time,
+  seconds,
+  full_power_seconds,  ///< Heat, as seconds of this heater's full power.
+  power_percent        ///< A fraction of full power, told in percent.
+};
+
+/// Which way a reading goes against what is expected.
+enum class Direction : std::uint8_t { none, more_heat, less_heat };
 
 struct RuleInfo {
   Rule rule;
@@ -49,6 +66,9 @@ struct RuleInfo {
   bool doubts_sensor;  ///< The sensor that was read is no proof of anything from now on.
   LimitUnit unit;
   std::string_view sentence;
+  /// Rests on a model of the heater (D2, D4, D6): the verdicts that watch mode mutes.
+  bool model_based = false;
+  Direction direction = Direction::none;
 };
 
 /// The row of `rule`. O(1).
@@ -59,6 +79,7 @@ struct Finding {
   Rule rule = Rule::none;
   float limit = unknown;    ///< In the rule's unit.
   float seconds = unknown;  ///< For how long, or within what time.
+  float unexplained_power = unknown;  ///< Fraction of full power; above 0 = more heat.
 };
 
 /// A finding with everything that a machine needs to act and a person to understand. Plain data.
@@ -69,6 +90,10 @@ struct Verdict {
   Rule rule = Rule::none;
   bool doubts_sensor = false;
   bool onset = false;            ///< First step of this verdict: the one to log.
+  bool muted = false;            ///< Watch mode: told only.
+  bool widened = false;          ///< Fan, flow or duty was unknown: a larger threshold was used.
+  Direction direction = Direction::none;
+  float unexplained_power = unknown;  ///< Fraction of full power; NaN where no model is used.
   std::array<char, 161> text{};  ///< Zero-ended; filled on onset only.
 };
 

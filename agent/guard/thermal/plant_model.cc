@@ -1,0 +1,204 @@
+#include "agent/guard/thermal/plant_model.h"
+
+#include <algorithm>
+
+namespace firebreak::guard::thermal {
+namespace {
+
+float bounded(float value, float low, float high, float fallback) noexcept {
+  return std::isfinite(value) ? std::clamp(value, low, high) : fallback;
+}
+
+/// 1 - exp(-x) for x >= 0, by the reciprocal of the series of exp: within 1 % and never out of 0…1.
+float part_reached(float dt, float lag_s) noexcept {
+  if (!(lag_s > 0.01F)) return 1;
+  const float x = dt / lag_s;
+  return 1 - 1 / (1 + x * (1 + x * (0.5F + x * (1.0F / 6))));
+}
+
+/// A lag that a straight line of input goes through: returns its mean over the step.
+float follow(float& level, float input, float part) noexcept {
+  const float before = level;
+  level += (input - level) * part;
+  return 0.5F * (before + level);
+}
+
+}  // namespace
+
+PlantModel::PlantModel(const HeaterProfile& profile, const HeaterModel& model,
+                       PlantState& state) noexcept
+    : kind_(profile.kind), model_(sane(model) ? model : wide_model(profile)), state_(state) {
+  if (state_.at_ns == 0) state_.ambient = model_.ambient_celsius;
+}
+
+/// The reported duty; where there is none, what every controller does far from its target.
+float PlantModel::duty_of(const HeaterView& view) const noexcept {
+  if (std::isfinite(view.duty)) return std::clamp(view.duty, 0.0F, 1.0F);
+  if (view.target_celsius == 0) return 0;
+  const float away = assumed_duty_kelvin(kind_);
+  if (view.celsius > view.target_celsius + away) return 0;
+  if (view.celsius < view.target_celsius - away) return 1;
+  return unknown;
+}
+
+void PlantModel::repair(std::int64_t now_ns) noexcept {
+  auto& s = state_;
+  if (s.at_ns > now_ns || s.at_ns < 0) s.at_ns = 0;
+  if (s.settled_since_ns > now_ns) s.settled_since_ns = 0;
+  if (s.idle_since_ns > now_ns) s.idle_since_ns = 0;
+  s.celsius = bounded(s.celsius, impossible_low_celsius, impossible_high_celsius, 25);
+  s.heater_lag = bounded(s.heater_lag, 0, 1, 0);
+  s.sensor_lag = bounded(s.sensor_lag, 0, 1, 0);
+  s.fan = bounded(s.fan, 0, 1, 0);
+  s.flow = bounded(s.flow, 0, flow_highest_mm3_per_s, 0);
+  s.reservoir = bounded(s.reservoir, impossible_low_celsius, impossible_high_celsius, s.celsius);
+  s.reservoir_doubt = bounded(s.reservoir_doubt, 0, 300, 300);
+  s.loss_scale = bounded(s.loss_scale, 1 - loss_scale_at_most, 1 + loss_scale_at_most, 1);
+  s.ambient = bounded(s.ambient, model_.ambient_celsius - ambient_below_kelvin,
+                      model_.ambient_celsius + ambient_above_kelvin, model_.ambient_celsius);
+  s.slack_s = bounded(s.slack_s, 0, slack_longest_s, 0);
+  if (s.held > 1) s.held = 0;
+}
+
+/// After a start or a gap: what the lags and the second mass hold is not known.
+void PlantModel::restart(const HeaterView& view, float duty) noexcept {
+  auto& s = state_;
+  s.at_ns = view.celsius_at_ns;
+  s.celsius = view.celsius;
+  s.target = view.target_celsius;
+  s.duty = duty;
+  s.heater_lag = s.sensor_lag = std::isfinite(duty) ? duty : 0;
+  s.fan = std::isfinite(view.fan) ? view.fan : 0;
+  s.flow = std::isfinite(view.flow) ? view.flow : 0;
+  if (view.celsius < s.ambient) s.ambient = view.celsius;
+  s.reservoir = s.ambient + 0.5F * (view.celsius - s.ambient);
+  s.reservoir_doubt = 0.5F * std::fabs(view.celsius - s.ambient);
+  s.slack_s = model_.heater_lag_s + model_.sensor_lag_s + model_.lag_doubt_s;
+  s.settled_since_ns = 0;
+  s.held = 0;
+  repair(view.now_ns);
+}
+
+/// The room is at most as warm as an idle heater, and as warm as one that was idle for long.
+void PlantModel::follow_room(const HeaterView& view, float dt) noexcept {
+  auto& s = state_;
+  if (view.celsius < s.ambient) s.ambient += (view.celsius - s.ambient) * part_reached(dt, 10);
+  if (view.target_celsius != 0) {
+    s.idle_since_ns = 0;
+    return;
+  }
+  if (s.idle_since_ns == 0) s.idle_since_ns = view.celsius_at_ns;
+  if (seconds_since(s.idle_since_ns, view.celsius_at_ns) < room_known_after_s) return;
+  s.ambient += (view.celsius - s.ambient) * part_reached(dt, 300);
+}
+
+/// Drafts, a sock, a door: near a steady target the loss may be scaled, but never by more than
+/// tenth of full power, so that a fault stays one.
+void PlantModel::learn_loss(const HeaterView& view, const HeatBalance& balance,
+                            float loss_part) noexcept {
+  auto& s = state_;
+  const bool near = view.target_celsius > 0 && view.target_celsius == s.target &&
+                    std::fabs(view.celsius - view.target_celsius) < settled_kelvin &&
+                    std::isfinite(view.duty) && !view.stopped;
+  if (!near) {
+    s.settled_since_ns = 0;
+    return;
+  }
+  if (s.settled_since_ns == 0) s.settled_since_ns = view.celsius_at_ns;
+  if (seconds_since(s.settled_since_ns, view.celsius_at_ns) < settled_s || loss_part < 0.02F) {
+    return;
+  }
+  const float step = balance.unexplained / loss_part;
+  s.loss_scale -= std::clamp(step, -1.0F, 1.0F) * part_reached(balance.seconds, loss_learned_s);
+  const float most = std::min(loss_scale_at_most, loss_learned_power / loss_part);
+  s.loss_scale = std::clamp(s.loss_scale, 1 - most, 1 + most);
+}
+
+/// What of a deviation the model itself may cause, as fractions of full power.
+void PlantModel::widen(HeatBalance& balance, const HeaterView& view, float loss_part,
+                       float flow_part, float above) const noexcept {
+  const bool fan_known = std::isfinite(view.fan), flow_known = std::isfinite(view.flow);
+  const bool duty_known = std::isfinite(view.duty);
+  const float either =
+      model_.loss_doubt * loss_part +
+      model_.reservoir_rate_per_s * state_.reservoir_doubt / balance.rise +
+      (duty_known ? 0 : assumed_duty_doubt) + flow_doubt * flow_part;
+  const float fan_part = loss_part * model_.fan_loss;
+  const float fan_known_doubt = model_.fan_doubt * state_.fan;
+  balance.doubt_up = model_.rise_doubt_up * balance.power + either + (fan_known ? fan_known_doubt : unknown_fan) * fan_part;
+  balance.doubt_down = model_.rise_doubt_down * balance.power + either + (fan_known ? fan_known_doubt : 1 - unknown_fan) * fan_part;
+  const bool may_flow =
+      !flow_known && kind_ == HeaterKind::hotend && view.target_celsius > 0 && above > 0;
+  if (may_flow) {
+    balance.doubt_down +=
+        model_.flow_loss_per_mm3 * unknown_flow_mm3_per_s * above / balance.rise;
+  }
+  balance.widened = !fan_known || !duty_known || (!flow_known && kind_ == HeaterKind::hotend);
+}
+
+HeatBalance PlantModel::step(const HeaterView& view) noexcept {
+  HeatBalance balance;
+  if (!view.fresh || !std::isfinite(view.celsius)) return balance;
+  repair(view.now_ns);
+  const float duty = duty_of(view);
+  const auto dt = static_cast<float>(seconds_since(state_.at_ns, view.celsius_at_ns));
+  if (state_.at_ns == 0 || !(dt > 0.01F) || dt > gap_longest_s) {
+    restart(view, duty);
+    return balance;
+  }
+  PlantState s = state_;
+  const bool known = std::isfinite(duty) && std::isfinite(s.duty);
+  float mean_duty = known ? 0.5F * (duty + s.duty) : (std::isfinite(duty) ? duty : s.duty);
+  if (!std::isfinite(mean_duty)) mean_duty = s.heater_lag;
+  const float block = follow(s.heater_lag, mean_duty, part_reached(dt, model_.heater_lag_s));
+  balance.power = follow(s.sensor_lag, block, part_reached(dt, model_.sensor_lag_s));
+  const float sensor_part = part_reached(dt, model_.sensor_lag_s + 0.5F);
+  const float fan = follow(
+      s.fan, std::isfinite(view.fan) ? std::clamp(view.fan, 0.0F, 1.0F) : unknown_fan, sensor_part);
+  const float flow = follow(
+      s.flow, std::isfinite(view.flow) ? std::clamp(view.flow, 0.0F, flow_highest_mm3_per_s) : 0,
+      sensor_part);
+
+  const float middle = 0.5F * (view.celsius + s.celsius);
+  const float above = middle - s.ambient;
+  balance.rise = rise_at(model_, middle);
+  const float still = still_loss(model_, middle, s.ambient) * s.loss_scale;
+  const float by_fan = still * model_.fan_loss * fan;
+  const float by_flow = kind_ == HeaterKind::hotend ? model_.flow_loss_per_mm3 * flow * above : 0;
+  const float to_reservoir = model_.reservoir_rate_per_s * (middle - s.reservoir);
+  const float predicted = balance.rise * balance.power - still - by_fan - by_flow - to_reservoir;
+  const float seen = (view.celsius - s.celsius) / dt;
+  const float surprise_kelvin = (seen - predicted) * dt;
+  if (s.held == 0 && std::fabs(surprise_kelvin) > leap_kelvin + leap_quanta * view.quantum) {
+    state_.held = 1;  // A spike comes back with the next reading; a fault does not.
+    return balance;
+  }
+
+  // Timing of a step within the interval, and a part of the lags, are not known.
+  s.slack_s *= 1 - part_reached(dt, std::max(slack_lasts_s, 2 * model_.lag_doubt_s));
+  if (known) s.slack_s += std::fabs(duty - s.duty) * (slack_of_interval * dt + model_.lag_doubt_s);
+  s.reservoir += (middle - s.reservoir) * part_reached(dt, model_.reservoir_lag_s);
+  s.reservoir_doubt *= 1 - part_reached(dt, model_.reservoir_lag_s);
+
+  balance.judged = known;
+  balance.confirmed = s.held != 0;
+  balance.seconds = dt;
+  balance.unexplained = std::clamp(surprise_kelvin / (balance.rise * dt), -20.0F, 20.0F);
+  balance.expected_rate = predicted;
+  balance.slack_s = s.slack_s;
+  balance.learned = model_.learned != 0;
+  balance.fall_by_cooling = still + by_fan + by_flow + std::max(0.0F, to_reservoir);
+  s.held = 0;
+  s.at_ns = view.celsius_at_ns;
+  state_ = s;
+  const float loss_part = std::fabs(still) / balance.rise;
+  widen(balance, view, loss_part, std::fabs(by_flow) / balance.rise, above);
+  follow_room(view, dt);
+  if (known) learn_loss(view, balance, loss_part);
+  state_.celsius = view.celsius;
+  state_.target = view.target_celsius;
+  state_.duty = duty;
+  return balance;
+}
+
+}  // namespace firebreak::guard::thermal

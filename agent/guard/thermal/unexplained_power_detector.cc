@@ -1,0 +1,82 @@
+#include "agent/guard/thermal/unexplained_power_detector.h"
+
+#include <algorithm>
+
+namespace firebreak::guard::thermal {
+namespace {
+
+float sum_within(float value) noexcept {
+  return std::isfinite(value) ? std::clamp(value, 0.0F, power_sum_most_s) : 0;
+}
+
+}  // namespace
+
+UnexplainedPowerDetector::UnexplainedPowerDetector(const HeaterProfile& profile,
+                                                   UnexplainedPowerState& state) noexcept
+    : kind_(profile.kind), state_(state) {}
+
+void UnexplainedPowerDetector::repair() noexcept {
+  state_.up = sum_within(state_.up);
+  state_.down = sum_within(state_.down);
+  if (!std::isfinite(state_.mean)) state_.mean = 0;
+  if (!std::isfinite(state_.fastest_fall)) state_.fastest_fall = 0;
+}
+
+float UnexplainedPowerDetector::threshold(const HeaterView& view) const noexcept {
+  const auto& rule = power_rule(kind_);
+  const auto& balance = view.balance;
+  return std::max(rule.kelvin / balance.rise, rule.seconds) + balance.slack_s +
+         power_quanta * view.quantum / balance.rise;
+}
+
+Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
+  repair();
+  const auto& balance = view.balance;
+  if (view.stopped || !balance.judged) {
+    // What was summed up before a gap says less and less.
+    if (view.stopped || view.gap) state_ = {};
+    return state_.found;
+  }
+  const auto& rule = power_rule(kind_);
+  const float dt = balance.seconds;
+  const float u = balance.unexplained;
+  state_.mean += (u - state_.mean) * dt / (dt + power_mean_s);
+  state_.up = sum_within(state_.up + (u - rule.margin - balance.doubt_up) * dt);
+  const float less = (-u - rule.margin - balance.doubt_down) * dt;
+  state_.down = view.heating_asked() ? sum_within(state_.down + less) : 0;  // Off: it may cool.
+
+  threshold_ = threshold(view);
+  const bool above = view.target_celsius == 0 ||
+                     view.celsius > view.target_celsius + rule.above_kelvin;
+  const bool below = view.celsius < view.target_celsius - rule.below_kelvin;
+  const float needed_up = above ? threshold_ : power_held_factor * threshold_;
+  const bool full = balance.power > power_full && kind_ != HeaterKind::chamber;
+  const float needed_down = below ? threshold_ : full ? power_full_factor * threshold_ : 1e9F;
+  // A leap that waited for its confirmation is two readings.
+  const auto count = [&](std::uint32_t before) {
+    return std::min(before + (balance.confirmed ? 2U : 1U), 1000U);
+  };
+  state_.over_up = state_.up > needed_up ? count(state_.over_up) : 0;
+  state_.over_down = state_.down > needed_down ? count(state_.over_down) : 0;
+  const float extra_fall = -u * balance.rise - balance.power * balance.rise;
+  state_.fastest_fall =
+      state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
+
+  if (state_.over_up >= power_readings) return Rule::power_unexplained;
+  if (state_.over_down >= power_readings && view.heating_asked() && !view.supply_fell) {
+    const bool out = state_.fastest_fall > sensor_out_factor * balance.fall_by_cooling +
+                                               sensor_out_kelvin_per_s(kind_);
+    return out || state_.found == Rule::power_sensor_out ? Rule::power_sensor_out
+                                                         : Rule::power_missing;
+  }
+  const bool over = state_.up > 0.5F * threshold_ || state_.down > 0.5F * threshold_;
+  return over ? state_.found : Rule::none;
+}
+
+Finding UnexplainedPowerDetector::step(const HeaterView& view) noexcept {
+  if (view.fresh) state_.found = judge(view);
+  if (view.stopped) return {};
+  return {state_.found, threshold_, unknown, state_.mean};
+}
+
+}  // namespace firebreak::guard::thermal
