@@ -85,7 +85,8 @@ void Printer::look_for_moment() {
     case Moment::from_start:
       if (fault_->kind == FaultKind::table_top) {
         if (heater.plant->sensor_celsius() > draws_.level) begin_fault(t_);
-      } else if (heater.target > 0) {
+      } else if (std::any_of(heaters_.begin(), heaters_.end(),
+                             [](const HeaterNow& any) { return any.target > 0; })) {
         begin_fault(t_);
       }
       return;
