@@ -4,24 +4,84 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "agent/guard/thermal/thermal_monitor.h"
+#if __has_include("agent/guard/thermal/model_fit.h")
+#include "agent/guard/thermal/model_fit.h"
+#define FIREBREAK_LEARNS 1
+#endif
 #include "tests/thermal/machine.h"
 
 namespace firebreak::thermal_bench {
+
+/// The numbers of boards/printers/generic-marlin.yaml, with the bench's equal limits; `scale` times
+/// those that are not limits.
+inline guard::PrinterProfile profile_of(const MachineDesign& machine, double scale) {
+  using std::chrono::seconds;
+  const auto scaled = [&](int s) { return seconds(std::max(1L, std::lround(s * scale))); };
+  guard::PrinterProfile profile;
+  profile.name = "bench";
+  profile.boot_time = seconds(20);
+  for (const auto& heater : machine.heaters) {
+    const double limit = limit_celsius(heater.kind);
+    const char* name = name_of(heater.kind);
+    if (heater.kind == HeaterKind::hotend) {
+      profile.heaters.push_back(
+          {name, heater.kind, limit, 60, 5, 5, scaled(40), 2, scaled(30), 8 * scale, 15 * scale});
+    } else {
+      // A chamber's air is slow, and a door opens now and then.
+      const bool bed = heater.kind == HeaterKind::bed;
+      profile.heaters.push_back({name, heater.kind, limit, 50, 5, 2, scaled(bed ? 60 : 300), 2,
+                                 scaled(bed ? 30 : 300), 4 * scale, 15 * scale});
+    }
+  }
+  return profile;
+}
+
+/// What the engine learns from one supervised heat-up, as `firebreak local commission` does.
+struct Learned {
+  std::uint32_t refused = 0;  ///< Heaters whose heat-up it would not learn from.
+#ifdef FIREBREAK_LEARNS
+  std::vector<std::optional<guard::thermal::HeaterModel>> models;
+#endif
+};
+
+inline Learned learn(const MachineDesign& machine, const std::vector<Report>& heatup) {
+  Learned learned;
+#ifdef FIREBREAK_LEARNS
+  const auto profile = profile_of(machine, 1);
+  for (const auto& heater : profile.heaters) {
+    std::vector<guard::thermal::HeatUpSample> samples;
+    for (const auto& report : heatup) {
+      if (report.heater != heater.kind) continue;
+      samples.push_back({static_cast<float>(report.t_s), report.celsius, report.target_celsius,
+                         report.duty, report.fan, report.flow_mm3_s});
+    }
+    const auto model = guard::thermal::fit_heater_model(heater, samples);
+    if (model) learned.models.emplace_back(*model);
+    if (!model) learned.models.emplace_back();
+    if (!model) ++learned.refused;
+  }
+#else
+  if (!heatup.empty()) learned.refused = static_cast<std::uint32_t>(machine.heaters.size());
+#endif
+  return learned;
+}
 
 /// The guard's thermal engine as the guard drives it: reports at their times, steps at 10 Hz. The
 /// only file of the bench that knows the engine's interface.
 class Engine {
  public:
-  /// `heatup`: the reports of the supervised heat-up, or null for a machine that was never
-  /// commissioned. `scale`: times every threshold that is not a limit.
-  Engine(const MachineDesign& machine, const std::vector<Report>* heatup, double scale)
+  /// `learned`: null for a machine that was never commissioned. `scale`: times every threshold
+  /// that is not a limit.
+  Engine(const MachineDesign& machine, const Learned* learned, double scale)
       : state_(std::make_unique<guard::thermal::ThermalState>()),
-        monitor_(profile_of(machine, scale), *state_) {
-    learn(heatup);
+        profile_(profile_of(machine, scale)),
+        monitor_(profile_, *state_) {
+    if (learned != nullptr) use(*learned);
   }
 
   void take(std::span<const Report> reports) noexcept {
@@ -64,35 +124,23 @@ class Engine {
  private:
   static std::int64_t ns(double t_s) { return 1'000'000'000'000 + std::llround(t_s * 1e9); }
 
-  /// The numbers of boards/printers/generic-marlin.yaml, with the bench's equal limits.
-  static guard::PrinterProfile profile_of(const MachineDesign& machine, double scale) {
-    using std::chrono::seconds;
-    const auto scaled = [&](int s) { return seconds(std::max(1L, std::lround(s * scale))); };
-    guard::PrinterProfile profile;
-    profile.name = "bench";
-    profile.boot_time = seconds(20);
-    for (const auto& heater : machine.heaters) {
-      const double limit = limit_celsius(heater.kind);
-      const char* name = name_of(heater.kind);
-      if (heater.kind == HeaterKind::hotend) {
-        profile.heaters.push_back(
-            {name, heater.kind, limit, 60, 5, 5, scaled(40), 2, scaled(30), 8 * scale, 15 * scale});
-      } else {
-        profile.heaters.push_back(
-            {name, heater.kind, limit, 50, 5, 2, scaled(60), 2, scaled(30), 4 * scale, 15 * scale});
-      }
+  void use(const Learned& learned) {
+#ifdef FIREBREAK_LEARNS
+    for (std::size_t i = 0; i < learned.models.size(); ++i) {
+      if (learned.models[i]) monitor_.use(i, *learned.models[i]);
     }
-    return profile;
+#else
+    (void)learned;
+#endif
   }
-
-  void learn(const std::vector<Report>* /*heatup*/) {}
 
   template <class Readings>
   static void say_flow(Readings& readings, float flow) {
-    if constexpr (requires { readings.flow_mm3_s; }) readings.flow_mm3_s = flow;
+    if constexpr (requires { readings.flow_mm3_per_s; }) readings.flow_mm3_per_s = flow;
   }
 
   std::unique_ptr<guard::thermal::ThermalState> state_;
+  guard::PrinterProfile profile_;
   guard::thermal::ThermalMonitor monitor_;
   guard::PrinterReadings readings_;
   guard::thermal::StepInput input_;

@@ -36,8 +36,9 @@ class Runner {
  public:
   Runner(const Entrant& entrant, const Prepared& prepared) : stream_(entrant.stream) {
     if (entrant.make == Make::firebreak) {
-      const auto* heatup = entrant.commissioned ? &prepared.heatups[entrant.stream] : nullptr;
-      engine_ = std::make_unique<Engine>(prepared.machine, heatup, entrant.scale);
+      const auto* learned = entrant.commissioned ? &prepared.learned[entrant.stream] : nullptr;
+      engine_ = std::make_unique<Engine>(prepared.machine, learned, entrant.scale);
+      refused_ = learned != nullptr ? learned->refused : 0;
       return;
     }
     for (auto setup : prepared.anchors) {
@@ -69,6 +70,7 @@ class Runner {
     if (engine_) outcome.rule = static_cast<std::uint8_t>(engine_->rule());
   }
   [[nodiscard]] const Engine* engine() const { return engine_.get(); }
+  [[nodiscard]] std::uint32_t refused() const { return refused_; }
 
  private:
   bool tick_engine(double t, std::size_t due_streams,
@@ -85,6 +87,7 @@ class Runner {
   std::vector<std::unique_ptr<Anchor>> anchors_;
   double due_s_ = 0, stepped_s_ = 0;
   std::size_t heater_ = 0;
+  std::uint32_t refused_ = 0;
 };
 
 /// The streams of one run and what is due of them.
@@ -156,16 +159,17 @@ Prepared prepare(const Group& group, const PrintProgram& program, std::uint64_t 
   }
   Printer printer(out.machine, program, LifeStyle::commission, mix(out.machine.seed, 1));
   Ears ears(streams, out.machine, 11);
-  out.heatups.resize(streams.size());
+  std::vector<std::vector<Report>> heatups(streams.size());
   while (!printer.commissioned()) {
     printer.tick();
     ears.listen(printer);
     for (std::size_t i = 0; i < streams.size(); ++i) {
       if (((ears.due() >> i) & 1U) == 0) continue;
       const auto& news = ears.reports()[i];
-      out.heatups[i].insert(out.heatups[i].end(), news.begin(), news.end());
+      heatups[i].insert(heatups[i].end(), news.begin(), news.end());
     }
   }
+  for (const auto& heatup : heatups) out.learned.push_back(learn(out.machine, heatup));
   return out;
 }
 
@@ -228,6 +232,7 @@ std::vector<Outcome> play_life(const Prepared& prepared, const PrintProgram& pro
   std::vector<bool> done(entrants.size());
   const auto close = [&](std::size_t i) {
     outcomes[i].watched_s = printer.t_s();
+    outcomes[i].refused = runners[i].refused();
     if (printer.sock_lost()) return;
     outcomes[i].calm_s = printer.t_s();
     if (const auto* engine = runners[i].engine()) outcomes[i].warnings = engine->warnings();

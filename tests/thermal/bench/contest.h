@@ -29,6 +29,7 @@ struct Outcome {
   float past_limit = 0;   ///< Hottest of the body over the limit, K; negative: below.
   std::uint8_t rule = 0;  ///< guard::thermal::Rule
   std::uint8_t heater = 0;
+  std::uint32_t refused = 0;                            ///< Heaters that could not be commissioned.
   double watched_s = 0;                                 ///< Until its first trip.
   double calm_s = 0;                                    ///< Of these, with the sock on.
   std::array<std::uint32_t, Engine::rules> warnings{};  ///< With the sock on.
@@ -37,8 +38,8 @@ struct Outcome {
 /// A machine with what was learned of it while it was healthy.
 struct Prepared {
   MachineDesign machine;
-  std::vector<AnchorSetup> anchors;          ///< One for each heater.
-  std::vector<std::vector<Report>> heatups;  ///< One for each stream.
+  std::vector<AnchorSetup> anchors;  ///< One for each heater.
+  std::vector<Learned> learned;      ///< From the heat-up as each stream told it.
 };
 
 /// Calibrates the firmwares' rules and runs the supervised heat-up.

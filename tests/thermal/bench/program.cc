@@ -207,6 +207,7 @@ json judge_life(const std::vector<std::vector<Outcome>>& lives, std::size_t entr
   double calm = 0;
   std::uint64_t trips = 0;
   std::uint64_t warned = 0;
+  std::uint64_t refused = 0;
   std::map<std::string, int> by_heater;
   std::map<std::string, int> by_rule;
   std::map<std::string, std::uint64_t> warnings;
@@ -215,6 +216,7 @@ json judge_life(const std::vector<std::vector<Outcome>>& lives, std::size_t entr
     const auto& outcome = lives[number][entrant];
     watched += outcome.watched_s / 3600;
     calm += outcome.calm_s / 3600;
+    refused += outcome.refused;
     for (std::size_t rule = 0; rule < outcome.warnings.size(); ++rule) {
       if (outcome.warnings[rule] == 0) continue;
       warnings[rule_name(static_cast<std::uint8_t>(rule))] += outcome.warnings[rule];
@@ -235,6 +237,7 @@ json judge_life(const std::vector<std::vector<Outcome>>& lives, std::size_t entr
           {"by_heater", by_heater},
           {"by_rule", by_rule},
           {"first_cases", cases},
+          {"commissioning_refused", refused},
           {"warnings", warned},
           {"warnings_per_200_h", rounded(200.0 * static_cast<double>(warned) / calm, 1e4)},
           {"warnings_by_rule", warnings}};
@@ -302,7 +305,7 @@ json measure_speed(const Plan& plan) {
   constexpr int copies = 50;
   std::vector<std::unique_ptr<Engine>> engines;
   for (int i = 0; i < copies; ++i) {
-    engines.push_back(std::make_unique<Engine>(prepared.machine, &prepared.heatups[0], 1.0));
+    engines.push_back(std::make_unique<Engine>(prepared.machine, &prepared.learned[0], 1.0));
   }
   const auto began = std::clock();
   for (std::size_t tick = 0; tick < ticks.size(); ++tick) {
