@@ -8,12 +8,13 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+HELPERS = ("run", "figures", "thermal_bars", "thermal_docs", "thermal_svg")
 sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 
 
 def names():
     return sorted(path.stem.replace("_", "-") for path in HERE.glob("*.py")
-                  if path.stem not in ("run", "figures"))
+                  if path.stem not in HELPERS)
 
 
 def load(name):

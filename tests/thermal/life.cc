@@ -34,6 +34,10 @@ Life::Life(const MachineDesign& machine, const PrintProgram& program, LifeStyle 
 
 const Wishes& Life::step(double t_s, double dt, std::span<const double> readings) {
   if (style_ == LifeStyle::whole) weather(t_s);
+  if (style_ == LifeStyle::commission) {
+    commission(t_s, readings);
+    return wishes_;
+  }
   switch (phase_) {
     case Phase::idle:
       if (t_s >= until_s_) begin_print(t_s);
@@ -54,6 +58,40 @@ const Wishes& Life::step(double t_s, double dt, std::span<const double> readings
   }
   wishes_.printing = phase_ == Phase::printing;
   return wishes_;
+}
+
+void Life::commission(double t_s, std::span<const double> readings) {
+  const auto met = [&](std::size_t i) {
+    return std::fabs(readings[i] - wishes_.target[i]) < 2.5 || t_s > until_s_;
+  };
+  const auto go_on = [&](double seconds) {
+    ++commission_step_;
+    until_s_ = t_s + seconds;
+  };
+  const bool waits = commission_step_ == 1 || commission_step_ == 4;
+  if (waits ? !met(commission_step_ == 1 ? 0 : 1) : t_s < until_s_) return;
+  switch (commission_step_) {
+    case 0:
+      wishes_.target[0] = wanted_[0];
+      return go_on(600);
+    case 1:
+      return go_on(90);
+    case 2:
+      wishes_.fan = 1;
+      return go_on(60);
+    case 3:
+      wishes_.fan = 0;
+      wishes_.target = {0, wanted_[1], machine_.heaters.size() > 2 ? wanted_[2] : 0};
+      return go_on(longest_heating_s);
+    case 4:
+      return go_on(240);
+    case 5:
+      wishes_.target = {};
+      return go_on(60);
+    default:
+      ++commission_step_;
+      return;
+  }
 }
 
 void Life::begin_print(double t_s) {

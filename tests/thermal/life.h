@@ -20,9 +20,10 @@ struct Wishes {
 };
 
 enum class LifeStyle {
-  idle,       ///< Nobody heats.
-  one_print,  ///< Heats once and prints until it is told to stop; nothing else happens.
-  whole,      ///< Prints and pauses with all that happens to healthy machines.
+  idle,        ///< Nobody heats.
+  one_print,   ///< Heats once and prints until it is told to stop; nothing else happens.
+  whole,       ///< Prints and pauses with all that happens to healthy machines.
+  commission,  ///< The supervised heat-up: see Life::commission.
 };
 
 /// A healthy machine's life: prints, pauses, target edits, filament and tool changes, drafts, a
@@ -36,12 +37,18 @@ class Life {
   const Wishes& step(double t_s, double dt, std::span<const double> readings);
   /// The print is over: all targets to 0. (one_print)
   void end_print();
+  /// The supervised heat-up has run to its end. (commission)
+  [[nodiscard]] bool commissioned() const { return commission_step_ >= 7; }
   /// Warnings are due, trips are not.
   [[nodiscard]] bool sock_lost() const { return wishes_.sock_factor > 1; }
 
  private:
   enum class Phase { idle, heating, printing, parked };
 
+  /// What `firebreak local commission` asks of a healthy machine: 20 s of rest; the hotend to its
+  /// usual target, held 90 s, then 60 s with the part fan full; hotend off, bed (and chamber) to
+  /// theirs, held 240 s; all off, 60 s.
+  void commission(double t_s, std::span<const double> readings);
   void begin_print(double t_s);
   void heat(double t_s, std::span<const double> readings);
   void print(double t_s, double dt);
@@ -58,6 +65,7 @@ class Life {
   Phase phase_ = Phase::idle;
   std::array<double, 3> wanted_{};
   double until_s_ = 0;
+  int commission_step_ = 0;
   double print_ends_s_ = 0;
   double program_s_ = 0;
   double purge_until_s_ = 0;

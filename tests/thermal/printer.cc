@@ -41,7 +41,7 @@ void Printer::draw_fault() {
       draws_.tau_s = hotend ? random_.log_uniform(2, 8) : random_.log_uniform(4, 25);
       break;
     case FaultKind::cartridge_out:
-      draws_.share = random_.uniform(0.02, 0.1);
+      draws_.share = random_.log_uniform(0.0005, 0.005);  // An air gap.
       break;
     case FaultKind::open_pinned:
       draws_.level = random_.uniform(20, 30);
@@ -85,7 +85,8 @@ void Printer::look_for_moment() {
     case Moment::from_start:
       if (fault_->kind == FaultKind::table_top) {
         if (heater.plant->sensor_celsius() > draws_.level) begin_fault(t_);
-      } else if (heater.target > 0) {
+      } else if (std::any_of(heaters_.begin(), heaters_.end(),
+                             [](const HeaterNow& any) { return any.target > 0; })) {
         begin_fault(t_);
       }
       return;

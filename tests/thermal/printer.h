@@ -40,6 +40,7 @@ class Printer {
   [[nodiscard]] const MachineDesign& machine() const { return machine_; }
   /// Negative until it has begun.
   [[nodiscard]] double fault_at_s() const { return fault_at_; }
+  [[nodiscard]] bool commissioned() const { return life_.commissioned(); }
   [[nodiscard]] bool sock_lost() const { return life_.sock_lost(); }
   /// Hottest that the body of a heater gets if its power ends now, °C.
   [[nodiscard]] double peak_if_cut(std::size_t heater) const;
