@@ -72,8 +72,8 @@ inline constexpr float overshoot_flat_kelvin = 0.3F;  ///< At duty 0 it must hav
 
 // Hysteresis: a target counts as reached 2 K below (a PID may settle below it).
 inline constexpr float reached_kelvin = 2;
-/// With a learned model: a bed that is at the end of its power in a draft falls by up to 8 K.
-inline constexpr float hysteresis_learned_factor = 2.5F;
+/// With a learned model: a bed that is at the end of its power in a draft falls by up to 10 K.
+inline constexpr float hysteresis_learned_factor = 3.5F;
 /// RepRapFirmware faults at 15 K for 5 s; a powered heater cannot lose this much this fast, a
 /// sensor that fell out does.
 constexpr float fell_out_kelvin(HeaterKind kind) noexcept {
@@ -84,7 +84,7 @@ constexpr double fell_out_s(HeaterKind kind) noexcept {
 }
 
 // Heating rate of a learned model: the rule asks only where this many times the gain is expected.
-inline constexpr float weak_factor = 3;
+inline constexpr float weak_factor = 8;
 
 // Frozen: the very same number at full power. The recorded Marlin stalls 11 s with its host
 // (corpus, autoreport_heatup); a hotend at full power makes 0.3 K/s near its end, 6 K in 20 s.
@@ -107,18 +107,19 @@ inline constexpr float flow_highest_mm3_per_s = 60;
 inline constexpr float unknown_fan = 0.35F;
 inline constexpr float unknown_flow_mm3_per_s = 10;  ///< A usual hotend melts 10…15.
 inline constexpr float flow_doubt = 0.4F;            ///< Filament, and what melts on its way.
-inline constexpr float settled_kelvin = 5;
+constexpr float settled_kelvin(HeaterKind kind) noexcept {
+  return kind == HeaterKind::bed ? 1.5F : 3.0F;
+}
 inline constexpr double settled_s = 20;
 /// The loss may be scaled by so much, and by no more power than a tenth: a stuck switch makes more.
 inline constexpr float loss_scale_at_most = 0.5F;
 inline constexpr float loss_learned_power = 0.10F;
-inline constexpr float loss_learned_s = 90;
+inline constexpr float loss_learned_s = 150;
 inline constexpr float ambient_below_kelvin = 25;
 inline constexpr float ambient_above_kelvin = 15;
 inline constexpr double room_known_after_s = 1800;
 inline constexpr float slack_of_interval = 0.5F;  ///< A step is anywhere between two readings.
 inline constexpr float slack_lasts_s = 15;
-inline constexpr float slack_longest_s = 60;
 
 // Learning (model_fit.h): what a good fit cannot know. The supply sags by up to 7 % when another
 // heater switches on, and a room's drafts are not those of the run.
@@ -129,28 +130,32 @@ inline constexpr float fit_residual_most = 0.08F;
 
 // D2 (unexplained_power_detector.h), D6, D9. Tuned on the bench's tuning families.
 struct PowerRule {
-  float margin;   ///< k0: unexplained power that never adds up.
-  float kelvin;   ///< h as heat: what full power makes in h seconds …
-  float seconds;  ///< … and not less than this.
+  float margin;        ///< k0: unexplained power that never adds up.
+  float draft;         ///< Further part of the loss that a draft, a door or a sock may add.
+  float more_kelvin;   ///< h upwards, as heat: what full power makes in h seconds …
+  float more_s;        ///< … and not less than this.
+  float less_kelvin;   ///< h downwards.
+  float less_s;
   float above_kelvin;  ///< Further above its target it is not held by its controller.
   float below_kelvin;
 };
 constexpr PowerRule power_rule(HeaterKind kind) noexcept {
   switch (kind) {
     case HeaterKind::hotend:
-      return {0.12F, 6, 2.0F, 2, 4};
+      return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
     case HeaterKind::bed:
-      return {0.10F, 2.5F, 4, 1, 1.2F};
+      return {0.11F, 0.3F, 2, 3.5F, 3, 5, 1, 1.5F};
     case HeaterKind::chamber:
-      return {0.40F, 10, 20, 4, 6};
+      return {0.40F, 0.3F, 12, 25, 12, 25, 4, 6};
   }
-  return {0.12F, 8, 2.0F, 3, 4};
+  return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
 }
 inline constexpr float power_held_factor = 3;
 /// A reading at its target at nearly full power: not held, or frozen.
 inline constexpr float power_full = 0.85F;
 inline constexpr float power_full_factor = 6;
 inline constexpr float power_quanta = 1.5F;
+inline constexpr float power_interval_part = 0.3F;  ///< Of the time between two reports.
 inline constexpr std::uint32_t power_readings = 2;
 inline constexpr float power_sum_most_s = 1000;
 inline constexpr float power_mean_s = 5;
@@ -161,7 +166,7 @@ constexpr float sensor_out_kelvin_per_s(HeaterKind kind) noexcept {
 }
 inline constexpr float drift_mean_s = 90;
 constexpr float drift_power(HeaterKind kind) noexcept {
-  return kind == HeaterKind::hotend ? 0.12F : 0.12F;
+  return kind == HeaterKind::chamber ? 0.35F : 0.12F;
 }
 inline constexpr float supply_mean_s = 4;
 inline constexpr float supply_asked_least = 0.1F;
@@ -174,7 +179,7 @@ inline constexpr double supply_held_s = 120;
 inline constexpr float still_quantum_kelvin = 0.5F;
 inline constexpr double still_least_s = 12;
 inline constexpr float still_log_chance = -20.72F;  ///< ln 1e-9.
-inline constexpr float still_rate_least = 0.05F;
+inline constexpr float still_rate_least = 0.12F;
 inline constexpr float still_memory = 2000;
 inline constexpr float still_longest_s = 60;
 inline constexpr float still_near_kelvin = 3;     ///< Near its target a reading is held.
@@ -182,6 +187,7 @@ inline constexpr float still_learned_least = 30;  ///< Readings; before that not
 inline constexpr float still_noise_part = 0.7F;   ///< Of the variance: some of it is control.
 inline constexpr float still_forget = 0.9995F;  ///< A run: half forgotten after 1,400 runs.
 inline constexpr double still_longest_factor = 2;
+inline constexpr float still_independent_per_s = 2;  ///< Faster readings are not independent.
 
 // Own sensor (research/thermal D8).
 inline constexpr float own_kelvin = 15;

@@ -12,6 +12,7 @@ struct HeatBalance {
   float seconds = 0;       ///< Since the reading before.
   float unexplained = 0;   ///< (seen - predicted rate) / full-power rate; above 0 = more heat.
   float power = 0;         ///< Duty as the sensor feels it now, behind the lags.
+  float loss_part = 0;     ///< What it loses to the air, as a fraction of full power.
   float rise = 1;          ///< K/s of full power at this temperature.
   float doubt_up = 0;      ///< How much of `unexplained` above 0 the model itself may cause.
   float doubt_down = 0;    ///< The same below 0.

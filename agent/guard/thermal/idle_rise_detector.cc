@@ -16,8 +16,11 @@ Finding IdleRiseDetector::step(const HeaterView& view) noexcept {
       rise_.reset();
       state_.readings = 0;
     } else {
-      state_.readings = rise_.step(view.celsius_at_ns, view.celsius) ? state_.readings + 1 : 0;
+      // A single low spike is no new lowest.
+      const float shown = rise_.running() ? std::max(view.celsius, state_.last) : view.celsius;
+      state_.readings = rise_.step(view.celsius_at_ns, shown) ? state_.readings + 1 : 0;
     }
+    state_.last = view.celsius;
     state_.found = state_.readings >= limit_readings ? Rule::idle_rise : Rule::none;
   }
   return {state_.found, rise_.allowed(), unknown};

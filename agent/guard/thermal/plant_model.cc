@@ -56,7 +56,8 @@ void PlantModel::repair(std::int64_t now_ns) noexcept {
   s.loss_scale = bounded(s.loss_scale, 1 - loss_scale_at_most, 1 + loss_scale_at_most, 1);
   s.ambient = bounded(s.ambient, model_.ambient_celsius - ambient_below_kelvin,
                       model_.ambient_celsius + ambient_above_kelvin, model_.ambient_celsius);
-  s.slack_s = bounded(s.slack_s, 0, slack_longest_s, 0);
+  s.stepped = bounded(s.stepped, -2, 2, 0);
+  s.untimed = bounded(s.untimed, 0, 1000, 0);
   if (s.held > 1) s.held = 0;
 }
 
@@ -73,7 +74,7 @@ void PlantModel::restart(const HeaterView& view, float duty) noexcept {
   if (view.celsius < s.ambient) s.ambient = view.celsius;
   s.reservoir = s.ambient + 0.5F * (view.celsius - s.ambient);
   s.reservoir_doubt = 0.5F * std::fabs(view.celsius - s.ambient);
-  s.slack_s = model_.heater_lag_s + model_.sensor_lag_s + model_.lag_doubt_s;
+  s.stepped = 1;
   s.settled_since_ns = 0;
   s.held = 0;
   repair(view.now_ns);
@@ -98,7 +99,7 @@ void PlantModel::learn_loss(const HeaterView& view, const HeatBalance& balance,
                             float loss_part) noexcept {
   auto& s = state_;
   const bool near = view.target_celsius > 0 && view.target_celsius == s.target &&
-                    std::fabs(view.celsius - view.target_celsius) < settled_kelvin &&
+                    std::fabs(view.celsius - view.target_celsius) < settled_kelvin(kind_) &&
                     std::isfinite(view.duty) && !view.stopped;
   if (!near) {
     s.settled_since_ns = 0;
@@ -174,9 +175,16 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
     return balance;
   }
 
-  // Timing of a step within the interval, and a part of the lags, are not known.
-  s.slack_s *= 1 - part_reached(dt, std::max(slack_lasts_s, 2 * model_.lag_doubt_s));
-  if (known) s.slack_s += std::fabs(duty - s.duty) * (slack_of_interval * dt + model_.lag_doubt_s);
+  // A part of the lags is not known (steps up and down undo each other), nor when in its interval a
+  // step came (they do not).
+  const float forgotten = part_reached(dt, std::max(slack_lasts_s, 2 * model_.lag_doubt_s));
+  s.stepped *= 1 - forgotten;
+  s.untimed *= 1 - forgotten;
+  if (known) {
+    const float stepped = duty - s.duty;
+    s.stepped += stepped;
+    s.untimed += stepped * stepped * slack_of_interval * dt * slack_of_interval * dt;
+  }
   s.reservoir += (middle - s.reservoir) * part_reached(dt, model_.reservoir_lag_s);
   s.reservoir_doubt *= 1 - part_reached(dt, model_.reservoir_lag_s);
 
@@ -185,13 +193,14 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   balance.seconds = dt;
   balance.unexplained = std::clamp(surprise_kelvin / (balance.rise * dt), -20.0F, 20.0F);
   balance.expected_rate = predicted;
-  balance.slack_s = s.slack_s;
+  balance.slack_s = std::fabs(s.stepped) * model_.lag_doubt_s + std::sqrt(s.untimed);
   balance.learned = model_.learned != 0;
   balance.fall_by_cooling = still + by_fan + by_flow + std::max(0.0F, to_reservoir);
   s.held = 0;
   s.at_ns = view.celsius_at_ns;
   state_ = s;
   const float loss_part = std::fabs(still) / balance.rise;
+  balance.loss_part = loss_part;
   widen(balance, view, loss_part, std::fabs(by_flow) / balance.rise, above);
   follow_room(view, dt);
   if (known) learn_loss(view, balance, loss_part);

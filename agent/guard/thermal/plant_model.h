@@ -22,7 +22,8 @@ struct PlantState {
   float reservoir_doubt = 0;  ///< K that Tr may be off; dies away with its lag.
   float loss_scale = 1;       ///< Learned near the target, bounded; see plant_model.cc.
   float ambient = 25;         ///< Ta, bounded around the model's.
-  float slack_s = 0;          ///< Full-power seconds that duty steps leave unknown; dies away.
+  float stepped = 0;          ///< Sum of the duty's steps, signed, that dies away.
+  float untimed = 0;          ///< Sum of squares of what a step's unknown moment may hide, s².
   std::uint32_t held = 0;     ///< 1: the last reading leapt and waits for the next to confirm it.
 };
 

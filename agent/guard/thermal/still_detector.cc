@@ -75,7 +75,9 @@ Rule StillDetector::judge(const HeaterView& view) noexcept {
   s.run = std::min(s.run + 1, 100000U);
   const double lasted = seconds_since(s.since_ns, view.celsius_at_ns);
   if (lasted < still_least_s || s.learned < still_learned_least) return Rule::none;
-  const bool chance = static_cast<float>(s.run) * std::log(repeat_chance()) > still_log_chance;
+  const float repeats = std::min(static_cast<float>(s.run),
+                                 still_independent_per_s * static_cast<float>(lasted));
+  const bool chance = repeats * std::log(repeat_chance()) > still_log_chance;
   return chance || lasted < still_longest_factor * s.longest_s ? Rule::none : Rule::still;
 }
 

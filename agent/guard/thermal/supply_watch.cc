@@ -18,7 +18,9 @@ bool SupplyWatch::step(std::span<const HeaterView> views, std::int64_t now_ns) n
       lost += ((balance.judged ? -balance.unexplained : 0) - lost) * part;
       asked += ((balance.judged ? balance.power : 0) - asked) * part;
     }
-    if (asked < supply_asked_least || !views[i].heating_asked() || views[i].duty == 0) continue;
+    if (views[i].fresh) state_.learned[i] = balance.learned ? 1 : 0;
+    const bool asks = views[i].heating_asked() && !(views[i].duty == 0);
+    if (asked < supply_asked_least || !asks || state_.learned[i] == 0) continue;
     ++asking;
     const bool plausible = lost < supply_missing_most * asked + 0.1F;
     if (lost > std::max(supply_missing_least, supply_missing_part * asked) && plausible) ++missing;

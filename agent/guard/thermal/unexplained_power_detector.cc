@@ -22,11 +22,11 @@ void UnexplainedPowerDetector::repair() noexcept {
   if (!std::isfinite(state_.fastest_fall)) state_.fastest_fall = 0;
 }
 
-float UnexplainedPowerDetector::threshold(const HeaterView& view) const noexcept {
-  const auto& rule = power_rule(kind_);
+float UnexplainedPowerDetector::threshold(const HeaterView& view, float kelvin,
+                                          float seconds) const noexcept {
   const auto& balance = view.balance;
-  return std::max(rule.kelvin / balance.rise, rule.seconds) + balance.slack_s +
-         power_quanta * view.quantum / balance.rise;
+  return std::max(kelvin / balance.rise, seconds) + balance.slack_s +
+         power_interval_part * balance.seconds + power_quanta * view.quantum / balance.rise;
 }
 
 Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
@@ -42,16 +42,18 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   const float u = balance.unexplained;
   state_.mean += (u - state_.mean) * dt / (dt + power_mean_s);
   state_.up = sum_within(state_.up + (u - rule.margin - balance.doubt_up) * dt);
-  const float less = (-u - rule.margin - balance.doubt_down) * dt;
+  const float draft = rule.draft * balance.loss_part;
+  const float less = (-u - rule.margin - draft - balance.doubt_down) * dt;
   state_.down = view.heating_asked() ? sum_within(state_.down + less) : 0;  // Off: it may cool.
 
-  threshold_ = threshold(view);
+  const float more_most = threshold(view, rule.more_kelvin, rule.more_s);
+  const float less_most = threshold(view, rule.less_kelvin, rule.less_s);
   const bool above = view.target_celsius == 0 ||
                      view.celsius > view.target_celsius + rule.above_kelvin;
   const bool below = view.celsius < view.target_celsius - rule.below_kelvin;
-  const float needed_up = above ? threshold_ : power_held_factor * threshold_;
+  const float needed_up = above ? more_most : power_held_factor * more_most;
   const bool full = balance.power > power_full && kind_ != HeaterKind::chamber;
-  const float needed_down = below ? threshold_ : full ? power_full_factor * threshold_ : 1e9F;
+  const float needed_down = below ? less_most : full ? power_full_factor * less_most : 1e9F;
   // A leap that waited for its confirmation is two readings.
   const auto count = [&](std::uint32_t before) {
     return std::min(before + (balance.confirmed ? 2U : 1U), 1000U);
@@ -62,6 +64,7 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   state_.fastest_fall =
       state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
 
+  threshold_ = state_.over_up >= power_readings ? needed_up : needed_down;
   if (state_.over_up >= power_readings) return Rule::power_unexplained;
   if (state_.over_down >= power_readings && view.heating_asked() && !view.supply_fell) {
     const bool out = state_.fastest_fall > sensor_out_factor * balance.fall_by_cooling +
@@ -69,7 +72,7 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
     return out || state_.found == Rule::power_sensor_out ? Rule::power_sensor_out
                                                          : Rule::power_missing;
   }
-  const bool over = state_.up > 0.5F * threshold_ || state_.down > 0.5F * threshold_;
+  const bool over = state_.up > 0.5F * more_most || state_.down > 0.5F * less_most;
   return over ? state_.found : Rule::none;
 }
 

@@ -31,12 +31,13 @@ class UnexplainedPowerDetector final : public Detector {
 
  private:
   void repair() noexcept;
-  [[nodiscard]] float threshold(const HeaterView& view) const noexcept;
+  [[nodiscard]] float threshold(const HeaterView& view, float kelvin,
+                                float seconds) const noexcept;
   Rule judge(const HeaterView& view) noexcept;
 
   HeaterKind kind_;
   UnexplainedPowerState& state_;
-  float threshold_ = 0;  ///< Of the last reading, for the verdict's text.
+  float threshold_ = 0;  ///< Of the last finding, for the verdict's text.
 };
 
 }  // namespace firebreak::guard::thermal
