@@ -5,6 +5,7 @@
 #include "coordinator/cli/completion.h"
 #include "coordinator/cli/local.h"
 #include "coordinator/cli/remote.h"
+#include "coordinator/cli/replay/replay.h"
 #include "coordinator/cli/setup.h"
 
 namespace firebreak::cli {
@@ -28,6 +29,7 @@ struct Commands::Parts {
   KeyOrder key;
   GrantOrder grant;
   LoginOrder login_order;
+  ReplayOrder replay;
   TokenOrder token;
   std::string agent;
   int minutes = 0;
@@ -51,6 +53,7 @@ struct Commands::Parts {
   void add_administration();
   void add_tokens();
   void add_for_shells();
+  void add_replay();
   void add_local();
   void add_local_toward_heat(CLI::App* local);
   void add_local_setup(CLI::App* local);
@@ -198,6 +201,20 @@ void Commands::Parts::add_for_shells() {
   complete->add_option("words", words);
 }
 
+void Commands::Parts::add_replay() {
+  auto* command = add(&app, "replay", "What the thermal engine would have said of a recording",
+                      [this] { return replay_recording(context, replay); });
+  command->add_option("file", replay.file,
+                      "A CSV (t,heater,temp,target,duty,fan,flow), an OctoPrint serial.log or a "
+                      "klippy.log");
+  auto* model = command->add_option("--model", replay.model, "Use these learned models");
+  command->add_option("--learn", replay.learn, "Learn from this supervised heat-up first")
+      ->excludes(model);
+  command->add_option("--batch", replay.batch,
+                      "Every *.trace.csv of a folder, with NAME.heatup.csv beside it");
+  command->add_option("--svg", replay.svg, "Draw the curves into this file");
+}
+
 void Commands::Parts::add_local() {
   CLI::App* local = app.add_subcommand("local", "The guard of this host: no network needed");
   local->fallthrough();
@@ -298,6 +315,7 @@ Commands::Commands(Context& context) : parts_(std::make_unique<Parts>(context)) 
   parts_->add_views();
   parts_->add_stop();
   parts_->add_grants();
+  parts_->add_replay();
   parts_->add_local();
   parts_->add_login();
   parts_->add_administration();

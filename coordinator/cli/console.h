@@ -49,6 +49,8 @@ class Console {
   [[nodiscard]] bool for_people() const { return options_.out_is_terminal && !options_.json; }
   /// Nobody takes our data any more (a closed pipe, a full disk): following on is pointless.
   [[nodiscard]] bool out_is_broken() const { return !out_.good(); }
+  /// Width of the terminal, or 80.
+  [[nodiscard]] int columns() const { return options_.columns; }
   [[nodiscard]] bool err_is_terminal() const { return options_.err_is_terminal; }
 
   /// One table, escaped. With nothing in it, a person sees `empty` on stderr.

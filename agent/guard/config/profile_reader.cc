@@ -29,6 +29,8 @@ HeaterProfile read_heater(const json& value) {
   heater.hysteresis_period = std::chrono::seconds(value.at("hysteresis_period_s").get<int>());
   heater.hysteresis_kelvin = value.at("hysteresis_kelvin").get<double>();
   heater.overshoot_kelvin = value.at("overshoot_kelvin").get<double>();
+  heater.heater_watts = value.value("heater_watts", 0.0);
+  heater.heated_mass_grams = value.value("heated_mass_g", 0.0);
   return heater;
 }
 

@@ -173,6 +173,7 @@ void LinkCore::note(LinkNote kind, NoteSeverity severity, std::string_view text,
 void LinkCore::publish() noexcept {
   if (!readings_changed_) return;
   readings_changed_ = false;
+  readings_.flow_mm3_per_s = extrusion_.flow(now_.time_since_epoch().count());
   shared_.readings.store(readings_);
 }
 

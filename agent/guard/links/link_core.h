@@ -14,6 +14,7 @@
 #include "agent/guard/links/link_events.h"
 #include "agent/guard/links/report_judge.h"
 #include "agent/guard/links/serial_port.h"
+#include "agent/guard/proxy/extrusion_tracker.h"
 #include "agent/guard/proxy/host_gate.h"
 #include "agent/guard/proxy/host_port.h"
 #include "agent/guard/proxy/host_stream.h"
@@ -115,6 +116,7 @@ class LinkCore final : private HostLineObserver {
   LinkMode mode_ = LinkMode::latched;
   PrinterReadings readings_{};
   bool readings_changed_ = false;
+  ExtrusionTracker extrusion_;
   bool lost_ = false;
 
   MonotonicTime retry_at_{};

@@ -77,6 +77,7 @@ void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool pa
     note(LinkNote::host_refused, NoteSeverity::warning, "a line of the host was held back: ", text);
     return;
   }
+  extrusion_.take(text, now_.time_since_epoch().count());
   PendingAnswer answer{Asker::host, Question::other, now_};
   if (line.asks_temperature) {
     answer.question = Question::temperature;

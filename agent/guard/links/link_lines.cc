@@ -229,6 +229,7 @@ void LinkCore::on_banner(std::string_view line, bool own_ending, MonotonicTime n
   // A forged greeting counts only where a boot would be a danger.
   if (!own_ending && mode_ == LinkMode::pass) return;
   raise(link_event::boot_banner);
+  extrusion_.reset();
   if (!own_ending) return;
   if (banner_at_ == MonotonicTime{} || now - banner_at_ > seconds{2}) {
     note(LinkNote::booted, NoteSeverity::info, "the printer has started: ", line);

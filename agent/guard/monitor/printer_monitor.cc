@@ -21,14 +21,15 @@ constexpr std::uint32_t cold_minutes_max = 60;
 }  // namespace
 
 PrinterMonitor::PrinterMonitor(GuardCore& core, PrinterRuntime& printer, DetectorMemory& memory,
-                               EventQueue& events, SampleQueue& samples, const Clock& clock)
+                               std::span<const thermal::HeaterModel> models, EventQueue& events,
+                               SampleQueue& samples, const Clock& clock)
     : core_(core),
       printer_(printer),
       memory_(memory),
       events_(events),
       samples_(samples),
       clock_(clock),
-      rules_(printer.config.profile, memory.thermal),
+      rules_(printer.config.profile, memory.thermal, models),
       cooling_(printer.config.profile, memory.cooling),
       heat_(printer.config.profile, memory.heat),
       probation_(printer.config.profile, memory.probation) {}
@@ -170,7 +171,8 @@ std::int64_t PrinterMonitor::window_ns() const noexcept {
     const float celsius = readings_.heaters[i].celsius;
     if (std::isnan(celsius)) return 0;
     longest_s = std::max(longest_s, thermal::CoolingProof::window_s(heaters[i].kind, celsius,
-                                                                    rules_.quantum(i)));
+                                                                    rules_.quantum(i),
+                                                                    rules_.model(i)));
   }
   return static_cast<std::int64_t>(longest_s * 1e9);
 }
@@ -197,7 +199,12 @@ void PrinterMonitor::record_verdicts(const thermal::StepReport& report) noexcept
     event.add("celsius", reading.celsius);
     event.add("target", reading.target_celsius);
     event.add("duty", reading.duty);
-    event.format_data(R"({{"rule":"{}"}})", thermal::info(verdict.rule).name);
+    if (std::isfinite(verdict.unexplained_power)) {
+      event.add("unexplained_power", verdict.unexplained_power);
+    }
+    event.format_data(R"({{"rule":"{}","detector":"{}"{}{}}})", thermal::info(verdict.rule).name,
+                      thermal::detector(verdict.rule), verdict.muted ? R"(,"muted":true)" : "",
+                      verdict.widened ? R"(,"widened":true)" : "");
     events_.push(event);
   }
   printer_.blind.store(blind, std::memory_order_release);

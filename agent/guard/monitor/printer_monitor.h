@@ -32,8 +32,11 @@ static_assert(sizeof(DetectorMemory) <= MappedLayout::detector_bytes);
 /// nothing. Monitor thread only; no allocation after construction, no lock, no I/O.
 class PrinterMonitor {
  public:
+  /// `models`: approved models in the order of the profile's heaters; an unlearned one leaves that
+  /// heater with wide priors.
   PrinterMonitor(GuardCore& core, PrinterRuntime& printer, DetectorMemory& memory,
-                 EventQueue& events, SampleQueue& samples, const Clock& clock);
+                 std::span<const thermal::HeaterModel> models, EventQueue& events,
+                 SampleQueue& samples, const Clock& clock);
 
   /// One look at `now_ns`; publishes facts and raises causes.
   void step(std::int64_t now_ns) noexcept;

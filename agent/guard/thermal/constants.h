@@ -66,14 +66,15 @@ constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
 // Overshoot: RepRapFirmware's excursion time.
 inline constexpr double overshoot_s = 5;
 inline constexpr float overshoot_clear_kelvin = 2;
+inline constexpr float overshoot_learned_factor = 1.5F;  ///< Where the model watches as well.
 inline constexpr double slope_span_s = 4;             ///< Slope over it: above noise and jitter.
 inline constexpr float overshoot_rise_kelvin = 1;     ///< Rising by this within it is heating.
 inline constexpr float overshoot_flat_kelvin = 0.3F;  ///< At duty 0 it must have fallen this far.
 
 // Hysteresis: a target counts as reached 2 K below (a PID may settle below it).
 inline constexpr float reached_kelvin = 2;
-/// With a learned model: a bed that is at the end of its power in a draft falls by up to 10 K.
-inline constexpr float hysteresis_learned_factor = 3.5F;
+/// With a learned model: a bed that is at the end of its power in a draft falls by up to 15 K.
+inline constexpr float hysteresis_learned_factor = 5;
 /// RepRapFirmware faults at 15 K for 5 s; a powered heater cannot lose this much this fast, a
 /// sensor that fell out does.
 constexpr float fell_out_kelvin(HeaterKind kind) noexcept {
@@ -207,6 +208,7 @@ inline constexpr double cooling_bed_s = 25;
 inline constexpr double cooling_longest_s = 60;
 inline constexpr float cooling_part = 0.3F;  ///< Of the expected rate.
 inline constexpr float cooling_quanta = 3;
+inline constexpr float cooling_learned_part = 0.5F;  ///< Of a learned loss.
 inline constexpr float noise_kelvin = 0.1F;  ///< A finer resolution is below the ADC's noise.
 inline constexpr float cooling_rise_kelvin = 3;
 inline constexpr float cold_rise_kelvin = 1;  ///< "No rise" for a reading that is cold already.

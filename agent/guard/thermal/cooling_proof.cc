@@ -6,8 +6,19 @@
 namespace firebreak::guard::thermal {
 namespace {
 
-float expected_rate(HeaterKind kind, float celsius) noexcept {
+/// K/s that a healthy heater falls by at least, at `celsius` and without power: of its own learned
+/// loss half (a second mass gives heat back, a room gets warm), else the slow end of its kind.
+float expected_rate(HeaterKind kind, float celsius, const HeaterModel& model) noexcept {
+  if (model.learned != 0) {
+    return cooling_learned_part *
+           std::max(0.0F, still_loss(model, celsius, std::max(room_celsius, model.ambient_celsius)));
+  }
   return std::max(0.0F, celsius - room_celsius) / cooling_tau_s(kind);
+}
+
+float lag_of(HeaterKind kind, const HeaterModel& model) noexcept {
+  const float learned = model.heater_lag_s + model.sensor_lag_s + model.lag_doubt_s;
+  return model.learned != 0 ? std::min(learned, rise_rule(kind).lag_s) : rise_rule(kind).lag_s;
 }
 
 double base_window_s(HeaterKind kind) noexcept {
@@ -47,14 +58,15 @@ CoolingProof::CoolingProof(const PrinterProfile& profile, CoolingState& state)
   }
 }
 
-double CoolingProof::window_s(HeaterKind kind, float celsius, float quantum) noexcept {
+double CoolingProof::window_s(HeaterKind kind, float celsius, float quantum,
+                              const HeaterModel& model) noexcept {
   // A cold heater is judged by not rising, which needs no fall of three quanta.
   if (celsius < safe_at_most(kind)) return base_window_s(kind);
-  const float rate = cooling_part * expected_rate(kind, celsius);
+  const float rate = cooling_part * expected_rate(kind, celsius, model);
   const float step = std::max(quantum, noise_kelvin);
   if (!(rate > 0)) return base_window_s(kind);
   return std::max<double>(base_window_s(kind),
-                          rise_rule(kind).lag_s + cooling_quanta * step / rate);
+                          lag_of(kind, model) + cooling_quanta * step / rate);
 }
 
 void CoolingProof::begin(const StepInput& input, const PrinterReadings& readings,
@@ -73,22 +85,22 @@ void CoolingProof::begin(const StepInput& input, const PrinterReadings& readings
     const float celsius = state_.reported[i].start;
     const bool cold = celsius < heater.safe && reading.target_celsius == 0 && !monitor.doubted(i);
     if (!cold) state_.maybe_hot |= 1U << i;
-    const double needs = window_s(heater.kind, celsius, monitor.quantum(i));
+    const double needs = window_s(heater.kind, celsius, monitor.quantum(i), monitor.model(i));
     if (needs > cooling_longest_s) state_.provable = 0;
     window = std::max(window, needs);
   }
   state_.window_ns = seconds_ns(window);
 }
 
-bool CoolingProof::fell(const Heater& heater, const CoolingTrack& track, float quantum,
-                        std::int64_t now_ns) const noexcept {
+bool CoolingProof::fell(const Heater& heater, const HeaterModel& model, const CoolingTrack& track,
+                        float quantum, std::int64_t now_ns) const noexcept {
   if (track.readings < 3 || seconds_since(track.last_at_ns, now_ns) > reading_fresh_s) return false;
   const float drop = track.highest - track.last;
   const auto took = static_cast<float>(seconds_since(track.highest_at_ns, track.last_at_ns));
-  const float rate = cooling_part * expected_rate(heater.kind, track.last);
+  const float rate = cooling_part * expected_rate(heater.kind, track.last, model);
   const float least = std::max(
       cooling_quanta * std::max(quantum, noise_kelvin),
-      rate * (static_cast<float>(base_window_s(heater.kind)) - rise_rule(heater.kind).lag_s));
+      rate * (static_cast<float>(base_window_s(heater.kind)) - lag_of(heater.kind, model)));
   return drop >= least && drop >= rate * took;
 }
 
@@ -126,11 +138,11 @@ CoolingResult CoolingProof::step(const StepInput& input, const PrinterReadings& 
                               seconds_since(state_.begun_ns, reading.target_at_ns) > latch_grace_s;
 
     const bool cold_own = stayed_cold(heater, own, now);
-    const bool own_proves = fell(heater, own, noise_kelvin, now) || cold_own;
+    const bool own_proves = fell(heater, monitor.model(i), own, noise_kelvin, now) || cold_own;
     const bool believed = !monitor.doubted(i) && !(halted && track.changes == 0);
     const bool reported_cold = believed && off && stayed_cold(heater, track, now);
     const bool reported_fell =
-        believed && off && !(reading.duty > 0) && fell(heater, track, monitor.quantum(i), now);
+        believed && off && !(reading.duty > 0) && fell(heater, monitor.model(i), track, monitor.quantum(i), now);
     result.cooled &= reported_fell || reported_cold || own_proves;
     const bool was_hot = (state_.maybe_hot & (1U << i)) != 0;
     result.cooled_elsewhere &= own_proves || (!was_hot && reported_cold);

@@ -72,14 +72,17 @@ class CoolingProof {
 
   /// max(8 s hotend, 25 s bed, lag + 3 quanta / (0.3 expected rate)) for a heater that is at
   /// `celsius` now; for a cold one 8 s or 25 s. May be longer than the 60 s that are provable.
-  static double window_s(HeaterKind kind, float celsius, float quantum) noexcept;
+  /// The rate is the learned model's where there is one.
+  static double window_s(HeaterKind kind, float celsius, float quantum,
+                         const HeaterModel& model = {}) noexcept;
 
  private:
   struct Heater {
     HeaterKind kind = HeaterKind::hotend;
     float safe = 0;
   };
-  [[nodiscard]] bool fell(const Heater& heater, const CoolingTrack& track, float quantum,
+  [[nodiscard]] bool fell(const Heater& heater, const HeaterModel& model,
+                          const CoolingTrack& track, float quantum,
                           std::int64_t now_ns) const noexcept;
   [[nodiscard]] bool stayed_cold(const Heater& heater, const CoolingTrack& track,
                                  std::int64_t now_ns) const noexcept;

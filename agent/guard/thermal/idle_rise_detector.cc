@@ -17,7 +17,7 @@ Finding IdleRiseDetector::step(const HeaterView& view) noexcept {
       state_.readings = 0;
     } else {
       // A single low spike is no new lowest.
-      const float shown = rise_.running() ? std::max(view.celsius, state_.last) : view.celsius;
+      const float shown = std::max(view.celsius, state_.last);
       state_.readings = rise_.step(view.celsius_at_ns, shown) ? state_.readings + 1 : 0;
     }
     state_.last = view.celsius;

@@ -44,6 +44,7 @@ struct Run {
   double window_s = 5;
   double reference_rise = 3;  ///< For the priors.
   double watts = 40;
+  double fastest_rise = 0;  ///< Of the profile, where slow reports leave the rise open; else 0.
   bool has_fan = false;
   bool has_flow = false;
 };
@@ -104,6 +105,10 @@ Run prepare(const HeaterProfile& profile, std::span<const HeatUpSample> samples)
     }
     last = &sample;
   }
+  double time = 0;
+  for (const auto& interval : run.intervals) time += interval.dt;
+  const bool slow = time > 2.5 * static_cast<double>(run.intervals.size());
+  run.fastest_rise = slow ? 1.15 * profile.fastest_rise_kelvin_per_s : 0;
   run.has_fan = fan_most - fan_least > 0.3;
   run.has_flow = flow_most > 3;
   return run;
@@ -314,6 +319,9 @@ double mass_lag(HeaterKind kind, double lag_s) {
                                     : std::clamp(lag_s, 20.0, 400.0);
 }
 
+/// What a shape must gain to be believed although its rise is beyond the profile's.
+constexpr double beyond_profile_cost = 30;
+
 Solution search(const Run& run) {
   const bool hotend = run.kind == HeaterKind::hotend;
   const std::vector<double> lags =
@@ -327,6 +335,8 @@ Solution search(const Run& run) {
     auto solution = fit_shape(run, candidate);
     // A shape that says more than the simpler one must earn it.
     if (candidate.reservoir_lag > 0) solution.cost += 2;
+    const bool beyond = run.fastest_rise > 0 && solution.value[rise] > run.fastest_rise;
+    if (beyond) solution.cost += beyond_profile_cost;
     if (solution.cost < best.cost) best = solution;
   };
   for (const double mass : masses) {

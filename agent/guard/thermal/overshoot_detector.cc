@@ -38,7 +38,9 @@ Rule OvershootDetector::judge(const HeaterView& view) noexcept {
   }
   state_.target = view.target_celsius;
   follow_slope(view);
-  if (view.celsius <= view.target_celsius + kelvin_ + state_.lag_kelvin) {
+  const bool modelled = view.balance.judged && view.balance.learned;
+  const float kelvin = modelled ? overshoot_learned_factor * kelvin_ : kelvin_;
+  if (view.celsius <= view.target_celsius + kelvin + state_.lag_kelvin) {
     // Clearly within, so that noise at the edge of a lowered target does not arm it.
     if (view.celsius <= view.target_celsius + kelvin_ - overshoot_clear_kelvin) state_.armed = 1;
     state_.excess_since_ns = 0;

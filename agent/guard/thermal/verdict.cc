@@ -129,6 +129,50 @@ const RuleInfo& info(Rule rule) noexcept {
   return rule_table[index < rule_table.size() ? index : 0];
 }
 
+std::string_view detector(Rule rule) noexcept {
+  switch (rule) {
+    case Rule::limit_high:
+    case Rule::limit_low:
+    case Rule::limit_low_idle:
+    case Rule::reading_impossible:
+    case Rule::jump:
+    case Rule::jump_spikes:
+      return "D1";
+    case Rule::power_unexplained:
+    case Rule::power_missing:
+    case Rule::power_sensor_out:
+      return "D2";
+    case Rule::idle_rise:
+      return "D3";
+    case Rule::still:
+      return "D4";
+    case Rule::heating_rate:
+    case Rule::heating_idle:
+    case Rule::hysteresis_heater:
+    case Rule::hysteresis_sensor:
+    case Rule::overshoot:
+    case Rule::frozen:
+      return "D5";
+    case Rule::drift_more:
+    case Rule::drift_less:
+      return "D6";
+    case Rule::blind_warning:
+    case Rule::blind:
+    case Rule::silent_cold:
+      return "D7";
+    case Rule::own_sensor_apart:
+    case Rule::own_sensor_limit:
+    case Rule::own_sensor_stale:
+      return "D8";
+    case Rule::supply_fell:
+      return "D9";
+    case Rule::none:
+    case Rule::count:
+      break;
+  }
+  return "none";
+}
+
 void describe(const Finding& finding, std::string_view heater, float celsius, float target_celsius,
               std::array<char, 161>& text) noexcept {
   const auto& rule = info(finding.rule);

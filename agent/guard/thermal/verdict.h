@@ -71,6 +71,9 @@ struct RuleInfo {
   Direction direction = Direction::none;
 };
 
+/// The detector that a rule belongs to: "D1" … "D9" (docs/thermal-rules.md).
+std::string_view detector(Rule rule) noexcept;
+
 /// The row of `rule`. O(1).
 const RuleInfo& info(Rule rule) noexcept;
 
