@@ -7,8 +7,8 @@
 // rate = R·pwm - (K0·(dT/100)^1.35 + Kfan·fan·dT/100); while heating, after twice the dead time,
 // over spans in which at least 3 K are expected, a rise below 0.6 of it (bed 0.3) counts as time of
 // fault; while stable, more than 15 K off above 45 °C does; 5 s of it, net, is a fault; more than
-// three bad readings are one); docs: M570 (P5 T15), M307, M143. Cooling down and off are not
-// checked.
+// three bad readings are one); docs: M570 (P5 T15), M307, M143, M303 (tuned about the target).
+// Cooling down and off are not checked.
 
 namespace firebreak::thermal_bench {
 
@@ -28,7 +28,7 @@ class RepRap final : public Anchor {
         fault_s_(5 * setup.scale),
         least_share_((setup.kind == HeaterKind::hotend ? 0.6 : 0.3) / setup.scale),
         air_(setup.air_celsius),
-        rate_(setup.response.slope),
+        rate_(setup.response.end_slope + setup.response.fall),
         dead_s_(setup.response.dead_s) {
     const double hundreds = (setup.tuned_at_celsius - air_) / 100;
     loss_ = std::max(0.001, setup.response.fall) / std::pow(hundreds, 1.35);
