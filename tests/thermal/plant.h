@@ -43,12 +43,12 @@ inline void follow(double& state, double input, double tau_s, double dt) {
 }
 
 /// pow(x, n) that is asked for again and again with nearly the same x: computed anew only when x
-/// has moved by a kelvin.
+/// has moved by half a percent.
 class SlowPower {
  public:
   explicit SlowPower(double exponent) : exponent_(exponent) {}
   double operator()(double x) {
-    if (std::fabs(x - at_) > 1.0) {
+    if (std::fabs(x - at_) > 0.005 * std::max(1.0, std::fabs(x))) {
       at_ = x;
       value_ = std::pow(std::max(x, 0.1), exponent_);
     }
