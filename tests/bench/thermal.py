@@ -9,7 +9,8 @@ import thermal_docs
 from figures import bar
 
 DESCRIPTION = "detection latency, misses and false trips on held-out machines, beside the firmwares"
-ROOT_PATHS = {"families": "tests/thermal/families", "constants": "agent/guard/thermal/constants.h"}
+ROOT_PATHS = {"families": "tests/thermal/families/held_out",
+              "constants": "agent/guard/thermal/constants.h"}
 FULL = {"machines": 1000, "hours": 60000, "curve_machines": 200, "curve_hours": 4000}
 QUICK = {"machines": 100, "hours": 2000, "curve_machines": 0, "curve_hours": 0}
 
@@ -35,6 +36,17 @@ def commit_of(source, path):
                               check=False).stdout.strip()
     changed = " + changes" if git("status", "--porcelain", "--", path) else ""
     return (git("log", "-1", "--format=%h %cI", "--", path) or "unknown") + changed
+
+
+def families_came_first(source):
+    """Whether the held-out families stand in the history of the constants that they judge."""
+    def last(path):
+        return subprocess.run(["git", "-C", str(source), "log", "-1", "--format=%H", "--", path],
+                              capture_output=True, text=True, check=False).stdout.strip()
+    families, constants = (last(path) for path in ROOT_PATHS.values())
+    return bool(families and constants) and subprocess.run(
+        ["git", "-C", str(source), "merge-base", "--is-ancestor", families, constants],
+        check=False).returncode == 0
 
 
 def plan_of(options):
@@ -67,10 +79,12 @@ def run(options, build):
         "wall": round(ended.elapsed - began.elapsed, 1),
         "processor": round(ended.children_user - began.children_user, 1)}
     figures["commits"] = {name: commit_of(source, path) for name, path in ROOT_PATHS.items()}
+    figures["families_before_constants"] = families_came_first(source)
     figures["bars"] = thermal_bars.bars(figures, bar)
     if options.write_docs:
         thermal_docs.write(figures, source / "docs")
     if not options.json:
         print("\n".join(thermal_docs.tables(figures)))
-        return {key: figures[key] for key in ("group", "seconds", "commits", "speed", "bars")}
+        return {key: figures[key] for key in ("group", "seconds", "commits",
+                                             "families_before_constants", "speed", "bars")}
     return figures

@@ -112,7 +112,7 @@ def plots(figures):
         faults = [fault for fault in figures["faults"]
                   if fault["heater"] == heater and fault["must_trip"]]
         yield (f"thermal-latency-{heater}.svg",
-               thermal_svg.latency(faults, "From fault to trip, p50 to p95"))
+               thermal_svg.latency(faults, "From fault to trip: p50 to p95"))
     if not figures.get("curves"):
         return
     points = {}

@@ -47,7 +47,7 @@ def legend(x, y, step):
 
 def latency(faults, title):
     """A row for each fault; each engine a bar from p50 to p95; an open end is never."""
-    row, left, width = 64, 270, 1000
+    row, left, width = 64, 300, 1030
     height = 92 + row * len(faults) + 20
     place = log_scale(LEAST_S, MOST_S, left, width - 60)
     yield head(width, height)

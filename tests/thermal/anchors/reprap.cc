@@ -3,12 +3,13 @@
 
 #include "tests/thermal/anchors/anchor.h"
 
-// RepRapFirmware 3.6. Sources: src/Heating/LocalHeater.cpp and FOPDT.cpp (each 0.25 s; model
-// rate = R·pwm - (K0·(dT/100)^1.35 + Kfan·fan·dT/100); while heating, after twice the dead time,
-// over spans in which at least 3 K are expected, a rise below 0.6 of it (bed 0.3) counts as time of
-// fault; while stable, more than 15 K off above 45 °C does; 5 s of it, net, is a fault; more than
-// three bad readings are one); docs: M570 (P5 T15), M307, M143. Cooling down and off are not
-// checked.
+// RepRapFirmware 3.6. Sources: src/Heating/LocalHeater.cpp, FOPDT.cpp, RepRapFirmware's Heat.h
+// (each 0.25 s; model rate = R·pwm - (K0·(dT/100)^1.35 + Kfan·fan·dT/100); while heating, after
+// twice the dead time, as soon as the expected rate over the time since the last good look makes 3
+// K, a rise below 0.6 of it (bed 0.3) counts as a quarter second of fault; expected on purpose low:
+// full fan, a room of 15 °C, the lower of the duty and its 5 s mean; while stable, more than 15 K
+// off above 45 °C counts; 5 s of it, net, is a fault; more than three bad readings are one); docs:
+// M570 (P5 T15), M307, M143, M303 (tuned about the target). Cooling down and off are not checked.
 
 namespace firebreak::thermal_bench {
 
@@ -17,6 +18,9 @@ namespace {
 constexpr double sample_s = 0.25;
 constexpr double close_kelvin = 1.0;
 constexpr double checked_above_celsius = 45;
+constexpr double low_room_celsius = 15;
+constexpr double duty_mean_s = 5;
+constexpr double least_expected_kelvin = 3;
 constexpr double impossible_low = -10;
 constexpr int bad_readings = 3;
 
@@ -28,7 +32,7 @@ class RepRap final : public Anchor {
         fault_s_(5 * setup.scale),
         least_share_((setup.kind == HeaterKind::hotend ? 0.6 : 0.3) / setup.scale),
         air_(setup.air_celsius),
-        rate_(setup.response.slope),
+        rate_(setup.response.end_slope + setup.response.fall),
         dead_s_(setup.response.dead_s) {
     const double hundreds = (setup.tuned_at_celsius - air_) / 100;
     loss_ = std::max(0.001, setup.response.fall) / std::pow(hundreds, 1.35);
@@ -36,6 +40,7 @@ class RepRap final : public Anchor {
   }
 
   bool step(const AnchorSample& now) override {
+    mean_duty_ += (now.duty - mean_duty_) * sample_s / duty_mean_s;
     const bool bad = now.reading < impossible_low || now.reading > 1000;
     bad_ = bad ? bad_ + 1 : 0;
     if (bad_ > bad_readings) return true;
@@ -65,7 +70,7 @@ class RepRap final : public Anchor {
     target_ = now.target;
     fault_time_s_ = 0;
     began_s_ = now.t_s;
-    open_span(now);
+    look_good(now);
     if (target_ <= 0) {
       mode_ = Mode::off;
     } else if (now.reading < target_ - close_kelvin) {
@@ -74,10 +79,14 @@ class RepRap final : public Anchor {
       mode_ = now.reading > target_ + close_kelvin ? Mode::cooling : Mode::stable;
     }
   }
-  void open_span(const AnchorSample& now) {
-    expected_ = 0;
-    span_s_ = 0;
-    from_ = now.reading;
+  void look_good(const AnchorSample& now) {
+    good_ = now.reading;
+    good_s_ = now.t_s;
+  }
+  [[nodiscard]] double expected_rate(const AnchorSample& now) const {
+    const double hundreds = std::max(0.0, now.reading - low_room_celsius) / 100;
+    const double duty = std::min(now.duty, mean_duty_);
+    return rate_ * duty - loss_ * std::pow(hundreds, 1.35) - fan_ * hundreds;
   }
   bool heat(const AnchorSample& now) {
     if (now.reading >= target_ - close_kelvin) {
@@ -86,18 +95,17 @@ class RepRap final : public Anchor {
       return false;
     }
     if (now.t_s - began_s_ < 2 * dead_s_) {
-      open_span(now);
+      look_good(now);
       return false;
     }
-    const double hundreds = std::max(0.0, now.reading - air_) / 100;
-    const double rise =
-        rate_ * now.duty - loss_ * std::pow(hundreds, 1.35) - fan_ * now.fan * hundreds;
-    expected_ += std::max(0.0, rise) * sample_s;
-    span_s_ += sample_s;
-    if (expected_ < 3) return false;
-    const bool slow = now.reading - from_ < least_share_ * expected_;
-    fault_time_s_ = std::max(0.0, fault_time_s_ + (slow ? span_s_ : -span_s_));
-    open_span(now);
+    const double expected = expected_rate(now) * (now.t_s - good_s_);
+    if (expected < least_expected_kelvin) return false;
+    if (now.reading - good_ < least_share_ * expected) {
+      fault_time_s_ += sample_s;
+    } else {
+      look_good(now);
+      fault_time_s_ = std::max(0.0, fault_time_s_ - sample_s);
+    }
     return fault_time_s_ > fault_s_;
   }
   bool hold(const AnchorSample& now) {
@@ -110,7 +118,7 @@ class RepRap final : public Anchor {
   double limit_, excursion_, fault_s_, least_share_, air_, rate_, dead_s_;
   double loss_ = 0, fan_ = 0;
   int bad_ = 0, over_ = 0;
-  double target_ = 0, began_s_ = 0, fault_time_s_ = 0, expected_ = 0, span_s_ = 0, from_ = 0;
+  double target_ = 0, began_s_ = 0, fault_time_s_ = 0, good_ = 0, good_s_ = 0, mean_duty_ = 0;
   Mode mode_ = Mode::off;
 };
 

@@ -14,6 +14,7 @@ constexpr double longest_wait_s = 3600;  ///< For the moment of the fault.
 constexpr double sparse_step_s = 0.5;
 
 std::unique_ptr<Anchor> make_anchor(Make make, const AnchorSetup& setup) {
+  if (setup.kind == HeaterKind::chamber) return make_limits(setup);
   switch (make) {
     case Make::klipper:
       return make_klipper(setup);
@@ -140,6 +141,24 @@ struct Heat {
 
 }  // namespace
 
+std::vector<std::vector<Report>> supervised_heatup(const MachineDesign& machine,
+                                                   const PrintProgram& program,
+                                                   const std::vector<StreamStyle>& streams) {
+  Printer printer(machine, program, LifeStyle::commission, mix(machine.seed, 1));
+  Ears ears(streams, machine, 11);
+  std::vector<std::vector<Report>> heatups(streams.size());
+  while (!printer.commissioned()) {
+    printer.tick();
+    ears.listen(printer);
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      if (((ears.due() >> i) & 1U) == 0) continue;
+      const auto& news = ears.reports()[i];
+      heatups[i].insert(heatups[i].end(), news.begin(), news.end());
+    }
+  }
+  return heatups;
+}
+
 Prepared prepare(const Group& group, const PrintProgram& program, std::uint64_t number,
                  const std::vector<StreamStyle>& streams) {
   Prepared out;
@@ -157,18 +176,7 @@ Prepared prepare(const Group& group, const PrintProgram& program, std::uint64_t 
     setup.response = step_response(*heater.draw.plant, test);
     out.anchors.push_back(setup);
   }
-  Printer printer(out.machine, program, LifeStyle::commission, mix(out.machine.seed, 1));
-  Ears ears(streams, out.machine, 11);
-  std::vector<std::vector<Report>> heatups(streams.size());
-  while (!printer.commissioned()) {
-    printer.tick();
-    ears.listen(printer);
-    for (std::size_t i = 0; i < streams.size(); ++i) {
-      if (((ears.due() >> i) & 1U) == 0) continue;
-      const auto& news = ears.reports()[i];
-      heatups[i].insert(heatups[i].end(), news.begin(), news.end());
-    }
-  }
+  const auto heatups = supervised_heatup(out.machine, program, streams);
   for (const auto& heatup : heatups) out.learned.push_back(learn(out.machine, heatup));
   return out;
 }

@@ -42,6 +42,11 @@ struct Prepared {
   std::vector<Learned> learned;      ///< From the heat-up as each stream told it.
 };
 
+/// What each stream tells of the supervised heat-up of a healthy machine.
+std::vector<std::vector<Report>> supervised_heatup(const MachineDesign& machine,
+                                                   const PrintProgram& program,
+                                                   const std::vector<StreamStyle>& streams);
+
 /// Calibrates the firmwares' rules and runs the supervised heat-up.
 Prepared prepare(const Group& group, const PrintProgram& program, std::uint64_t number,
                  const std::vector<StreamStyle>& streams);

@@ -19,7 +19,13 @@ int main(int argc, char** argv) {
   app.add_option("--curve-hours", plan.curve_hours, "hours of healthy lives for the curves");
   app.add_option("--threads", plan.threads, "threads; the figures do not depend on it");
   app.add_option("--only", plan.only, "faults with this in their name");
+  std::string traces;
+  app.add_option("--write-traces", traces, "write CSV traces to this folder, play nothing");
   CLI11_PARSE(app, argc, argv);
+  if (!traces.empty()) {
+    write_traces(plan, traces);
+    return 0;
+  }
   auto figures = play(plan);
   figures["speed"] = measure_speed(plan);
   std::cout << figures.dump() << '\n';

@@ -115,7 +115,9 @@ FaultOutcomes play_faults(const Plan& plan, const Group& group, const PrintProgr
   spread(plan.threads, machines, [&](std::uint64_t number) {
     const auto prepared = prepare(group, program, number, fault_streams());
     for (std::size_t i = 0; i < faults.size(); ++i) {
-      outcomes[i][number] = play_fault(prepared, program, *faults[i], mix(number, 1000 + i),
+      // The same seed whatever else is played.
+      const auto place = static_cast<std::uint64_t>(faults[i] - fault_cases().data());
+      outcomes[i][number] = play_fault(prepared, program, *faults[i], mix(number, 1000 + place),
                                        fault_streams(), entrants);
     }
   });

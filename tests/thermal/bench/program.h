@@ -25,6 +25,10 @@ struct Plan {
 /// the number of threads.
 nlohmann::json play(const Plan& plan);
 
+/// Writes for each of `plan.machines` machines its heat-up and one trace of each fault, as
+/// `firebreak replay --batch` reads them, and truth.csv with the second of each fault. 1 s reports.
+void write_traces(const Plan& plan, const std::string& folder);
+
 /// How many heaters at 4 Hz one core could watch, and what one step of one heater takes.
 nlohmann::json measure_speed(const Plan& plan);
 

@@ -18,6 +18,13 @@ const FaultCase& fault_named(std::string_view name) {
   throw std::out_of_range(std::string(name));
 }
 
+TEST(Plants, SlowPowerFollowsThePower) {
+  SlowPower power(1.25);
+  for (double x = 0.2; x < 3; x += 0.001) {
+    ASSERT_NEAR(power(x), std::pow(x, 1.25), 0.04 * std::pow(x, 1.25)) << x;
+  }
+}
+
 TEST(Machines, OfTheSameSeedLiveTheSameLife) {
   const auto program = program_of(tuning_group());
   const auto machine = draw_machine(tuning_group(), 3);

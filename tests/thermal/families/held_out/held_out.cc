@@ -10,6 +10,7 @@ using DrawPlant = std::unique_ptr<Plant> (*)(Random&);
 /// Draws until there is a machine that reaches its highest target on its slowest day.
 void draw_sellable(HeaterDraw& draw, DrawPlant draw_plant, StepTest hard, int lowest_5k,
                    int choices, double above, Random& random) {
+  hard.around.loss_factor = 1.5;  // In a draft, or without its sock.
   do {
     draw.target_celsius = 5 * (lowest_5k + random.pick(choices));
     draw.highest_celsius = draw.target_celsius + above;

@@ -50,6 +50,7 @@ HeaterDraw draw_chamber(Random& random) {
   StepTest test;
   test.drive = 0.86;
   test.longest_s = 1800;
+  test.around.loss_factor = 1.5;  // A draft.
   do {
     draw.target_celsius = 5 * (8 + random.pick(5));
     draw.highest_celsius = draw.target_celsius + 2;
@@ -57,6 +58,7 @@ HeaterDraw draw_chamber(Random& random) {
     test.target_celsius = draw.highest_celsius;
   } while (step_response(*draw.plant, test).seconds > test.longest_s);
   test.drive = 1;
+  test.around.loss_factor = 1;
   const auto response = step_response(*draw.plant, test);
   draw.controller = draw_controller(random, response, draw.target_celsius, true);
   return draw;

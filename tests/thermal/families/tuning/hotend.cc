@@ -84,6 +84,7 @@ HeaterDraw draw_hotend(Random& random) {
   StepTest hard;  // Low voltage, full fan, fast print: what a maker's slowest day looks like.
   hard.drive = 0.85;
   hard.longest_s = 240;
+  hard.around.loss_factor = 1.5;  // A draft, or the sock gone.
   hard.around.fan = 1;
   hard.around.flow_mm3_s = 8;
   do {
