@@ -14,11 +14,20 @@
 #define FIREBREAK_LEARNS 1
 #endif
 #include "tests/thermal/machine.h"
+#include "tests/thermal/step_test.h"
 
 namespace firebreak::thermal_bench {
 
-/// The numbers of boards/printers/generic-marlin.yaml, with the bench's equal limits; `scale` times
-/// those that are not limits.
+/// The fastest rise that a profile of this very heater would name: its own from cold, and some room;
+/// not less than the generic profile's.
+inline double fastest_rise(const HeaterDesign& heater, double generic) {
+  StepTest cold;
+  cold.target_celsius = heater.kind == HeaterKind::hotend ? 120 : 45;
+  return std::max(generic, 1.15 * step_response(*heater.draw.plant, cold).slope);
+}
+
+/// The numbers of boards/printers/generic-marlin.yaml, with the bench's equal limits and what a
+/// profile of the model knows of its heaters; `scale` times those that are not limits.
 inline guard::PrinterProfile profile_of(const MachineDesign& machine, double scale) {
   using std::chrono::seconds;
   const auto scaled = [&](int s) { return seconds(std::max(1L, std::lround(s * scale))); };
@@ -30,13 +39,15 @@ inline guard::PrinterProfile profile_of(const MachineDesign& machine, double sca
     const char* name = name_of(heater.kind);
     if (heater.kind == HeaterKind::hotend) {
       profile.heaters.push_back(
-          {name, heater.kind, limit, 60, 5, 5, scaled(40), 2, scaled(30), 8 * scale, 15 * scale});
+          {name, heater.kind, limit, 60, 5, fastest_rise(heater, 5), scaled(40), 2, scaled(30),
+           8 * scale, 15 * scale});
     } else {
       // A chamber's air is slow, and a door opens now and then.
       const bool bed = heater.kind == HeaterKind::bed;
       profile.heaters.push_back({name, heater.kind, limit, 50, 5, 2, scaled(bed ? 60 : 300), 2,
                                  scaled(bed ? 30 : 300), 4 * scale, 15 * scale});
     }
+    profile.heaters.back().heater_watts = heater.draw.plant->nominal_watts();
   }
   return profile;
 }

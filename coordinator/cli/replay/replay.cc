@@ -51,7 +51,7 @@ Result<Trace> read_trace(const std::string& file) {
 }
 
 json power_of(const Found& found) {
-  const float power = found.verdict.unexplained_power;
+  const double power = found.verdict.unexplained_power;
   return std::isfinite(power) ? json(std::round(power * 1000) / 1000) : json();
 }
 
