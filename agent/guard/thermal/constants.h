@@ -145,7 +145,7 @@ constexpr PowerRule power_rule(HeaterKind kind) noexcept {
     case HeaterKind::hotend:
       return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
     case HeaterKind::bed:
-      return {0.11F, 0.3F, 2, 3.5F, 3, 5, 1, 1.5F};
+      return {0.10F, 0.2F, 1.5F, 3, 2.3F, 4, 1, 1.2F};
     case HeaterKind::chamber:
       return {0.40F, 0.3F, 12, 25, 12, 25, 4, 6};
   }
