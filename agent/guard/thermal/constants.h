@@ -145,7 +145,7 @@ constexpr PowerRule power_rule(HeaterKind kind) noexcept {
     case HeaterKind::hotend:
       return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
     case HeaterKind::bed:
-      return {0.10F, 0.2F, 1.5F, 3, 2.3F, 4, 1, 1.2F};
+      return {0.11F, 0.25F, 1.9F, 3.8F, 2.7F, 4.8F, 1, 1.5F};
     case HeaterKind::chamber:
       return {0.40F, 0.3F, 12, 25, 12, 25, 4, 6};
   }
