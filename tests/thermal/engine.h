@@ -18,8 +18,8 @@
 
 namespace firebreak::thermal_bench {
 
-/// The fastest rise that a profile of this very heater would name: its own from cold, and some room;
-/// not less than the generic profile's.
+/// The fastest rise that a profile of this very heater would name: its own from cold, and some
+/// room; not less than the generic profile's.
 inline double fastest_rise(const HeaterDesign& heater, double generic) {
   StepTest cold;
   cold.target_celsius = heater.kind == HeaterKind::hotend ? 120 : 45;
@@ -38,9 +38,8 @@ inline guard::PrinterProfile profile_of(const MachineDesign& machine, double sca
     const double limit = limit_celsius(heater.kind);
     const char* name = name_of(heater.kind);
     if (heater.kind == HeaterKind::hotend) {
-      profile.heaters.push_back(
-          {name, heater.kind, limit, 60, 5, fastest_rise(heater, 5), scaled(40), 2, scaled(30),
-           8 * scale, 15 * scale});
+      profile.heaters.push_back({name, heater.kind, limit, 60, 5, fastest_rise(heater, 5),
+                                 scaled(40), 2, scaled(30), 8 * scale, 15 * scale});
     } else {
       // A chamber's air is slow, and a door opens now and then.
       const bool bed = heater.kind == HeaterKind::bed;

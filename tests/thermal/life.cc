@@ -42,12 +42,8 @@ const Wishes& Life::step(double t_s, double dt, std::span<const double> readings
     case Phase::idle:
       if (t_s >= until_s_) begin_print(t_s);
       break;
-    case Phase::heating:
-      heat(t_s, readings);
-      break;
-    case Phase::printing:
-      print(t_s, dt);
-      break;
+    case Phase::heating: heat(t_s, readings); break;
+    case Phase::printing: print(t_s, dt); break;
     case Phase::parked:
       if (t_s < until_s_) break;
       wishes_.target[0] = wanted_[0];
@@ -71,26 +67,16 @@ void Life::commission(double t_s, std::span<const double> readings) {
   const bool waits = commission_step_ == 1 || commission_step_ == 4;
   if (waits ? !met(commission_step_ == 1 ? 0 : 1) : t_s < until_s_) return;
   switch (commission_step_) {
-    case 0:
-      wishes_.target[0] = wanted_[0];
-      return go_on(600);
-    case 1:
-      return go_on(90);
-    case 2:
-      wishes_.fan = 1;
-      return go_on(60);
+    case 0: wishes_.target[0] = wanted_[0]; return go_on(600);
+    case 1: return go_on(90);
+    case 2: wishes_.fan = 1; return go_on(60);
     case 3:
       wishes_.fan = 0;
       wishes_.target = {0, wanted_[1], machine_.heaters.size() > 2 ? wanted_[2] : 0};
       return go_on(longest_heating_s);
-    case 4:
-      return go_on(240);
-    case 5:
-      wishes_.target = {};
-      return go_on(60);
-    default:
-      ++commission_step_;
-      return;
+    case 4: return go_on(240);
+    case 5: wishes_.target = {}; return go_on(60);
+    default: ++commission_step_; return;
   }
 }
 

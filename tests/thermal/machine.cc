@@ -42,10 +42,8 @@ double limit_celsius(HeaterKind kind) noexcept {
   switch (kind) {
     case HeaterKind::hotend:
       return 290;  // research/thermal, section 1: equal limits for all engines.
-    case HeaterKind::bed:
-      return 125;
-    case HeaterKind::chamber:
-      return 85;
+    case HeaterKind::bed: return 125;
+    case HeaterKind::chamber: return 85;
   }
   return 290;
 }

@@ -43,9 +43,7 @@ void Printer::draw_fault() {
     case FaultKind::cartridge_out:
       draws_.share = random_.log_uniform(0.0005, 0.005);  // An air gap.
       break;
-    case FaultKind::open_pinned:
-      draws_.level = random_.uniform(20, 30);
-      break;
+    case FaultKind::open_pinned: draws_.level = random_.uniform(20, 30); break;
     case FaultKind::table_top:
       draws_.level = machine_.heaters[broken_].draw.target_celsius - random_.uniform(1.5, 5);
       break;
@@ -53,15 +51,12 @@ void Printer::draw_fault() {
       draws_.share = random_.uniform(0.5, 0.85);
       draws_.tau_s = 5;
       break;
-    case FaultKind::wrong_table:
-      draws_.share = random_.uniform(0.8, 0.88);
-      break;
+    case FaultKind::wrong_table: draws_.share = random_.uniform(0.8, 0.88); break;
     case FaultKind::blob:
       draws_.level = random_.uniform(30, 120);    // J/K
       draws_.share = random_.uniform(0.05, 0.3);  // W/K
       break;
-    default:
-      break;
+    default: break;
   }
 }
 
@@ -157,22 +152,17 @@ double Printer::disturbed(std::size_t index, double bead) {
     case FaultKind::partial_seating:
       follow(bead_, room + draws_.share * (bead - room), draws_.tau_s, tick_s);
       return bead_;
-    case FaultKind::frozen:
-      return frozen_;
-    case FaultKind::open_pinned:
-      return draws_.level;
-    case FaultKind::short_circuit:
-      return 1e4;
-    case FaultKind::open_circuit:
-      return -1e4;
+    case FaultKind::frozen: return frozen_;
+    case FaultKind::open_pinned: return draws_.level;
+    case FaultKind::short_circuit: return 1e4;
+    case FaultKind::open_circuit: return -1e4;
     case FaultKind::intermittent_sensor:
       if (t_ >= toggle_at_) {
         loose_ = !loose_;
         toggle_at_ = t_ + (loose_ ? random_.uniform(0.2, 1.5) : random_.uniform(2, 20));
       }
       return loose_ ? -1e4 : bead;
-    default:
-      return bead;
+    default: return bead;
   }
 }
 
@@ -194,20 +184,16 @@ void Printer::control(std::size_t index) {
 double Printer::arriving(std::size_t index, double duty) {
   if (!broken(index)) return duty;
   switch (fault_->kind) {
-    case FaultKind::heater_open:
-      return 0;
-    case FaultKind::stuck_on:
-      return std::max(duty, fault_->amount);
-    case FaultKind::half_wave:
-      return 0.5 * duty;
+    case FaultKind::heater_open: return 0;
+    case FaultKind::stuck_on: return std::max(duty, fault_->amount);
+    case FaultKind::half_wave: return 0.5 * duty;
     case FaultKind::intermittent_heater:
       if (t_ >= toggle_at_) {
         loose_ = !loose_;
         toggle_at_ = t_ + (loose_ ? random_.uniform(2, 25) : random_.uniform(2, 40));
       }
       return loose_ ? 0 : duty;
-    default:
-      return duty;
+    default: return duty;
   }
 }
 

@@ -17,12 +17,9 @@ std::string field(float value, int places) {
 
 const char* name_of(HeaterKind kind) noexcept {
   switch (kind) {
-    case HeaterKind::hotend:
-      return "hotend";
-    case HeaterKind::bed:
-      return "bed";
-    case HeaterKind::chamber:
-      return "chamber";
+    case HeaterKind::hotend: return "hotend";
+    case HeaterKind::bed: return "bed";
+    case HeaterKind::chamber: return "chamber";
   }
   return "hotend";
 }

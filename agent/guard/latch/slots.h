@@ -21,8 +21,8 @@ struct SlotContent {
     std::uint32_t generation = 0;
     std::uint32_t cold_minutes = 0;  ///< Whole minutes recorded cold and idle, up to 60.
   };
-  std::uint64_t counter = 0;          ///< Rises with each write; the larger slot is the newer.
-  std::uint32_t boots = 0;            ///< Starts of the host since it last stayed up 15 minutes.
+  std::uint64_t counter = 0;  ///< Rises with each write; the larger slot is the newer.
+  std::uint32_t boots = 0;    ///< Starts of the host since it last stayed up 15 minutes.
   std::uint32_t host_latched = 0;
   CauseSet host_causes = 0;
   std::uint32_t host_generation = 0;

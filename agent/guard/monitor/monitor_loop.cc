@@ -29,8 +29,8 @@ std::vector<thermal::HeaterModel> models_of(GuardCore& core, const PrinterConfig
     const auto inside = thermal::check_envelope(profile, found->second);
     if (inside) models[i] = found->second;
     if (!inside) {
-      core.warnings.push_back(printer.name + ": its model is not used: " +
-                              inside.error().message + "; commission it again");
+      core.warnings.push_back(printer.name + ": its model is not used: " + inside.error().message +
+                              "; commission it again");
     }
   }
   return models;
@@ -45,8 +45,8 @@ MonitorLoop::MonitorLoop(GuardCore& core, EventQueue& events, SampleQueue& sampl
     // Mapped memory is zeroed when it is new, and each part knows its own version by its size.
     auto* memory = reinterpret_cast<DetectorMemory*>(printer->mapped->detectors);
     const auto models = models_of(core, printer->config);
-    monitors_.push_back(std::make_unique<PrinterMonitor>(core, *printer, *memory, models, events,
-                                                         samples, clock));
+    monitors_.push_back(
+        std::make_unique<PrinterMonitor>(core, *printer, *memory, models, events, samples, clock));
   }
 }
 

@@ -57,8 +57,7 @@ json heaters_of(const PrinterRuntime& printer, const PrinterReadings& readings, 
   for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
     const auto& profile = printer.config.profile.heaters[i];
     const auto& reading = readings.heaters[i];
-    const bool trusted =
-        (printer.trusted_heaters.load(std::memory_order_acquire) & (1U << i)) != 0;
+    const bool trusted = (printer.trusted_heaters.load(std::memory_order_acquire) & (1U << i)) != 0;
     heaters.push_back({{"name", profile.name},
                        {"celsius", number_or_null(reading.celsius)},
                        {"target", number_or_null(reading.target_celsius)},
@@ -80,7 +79,8 @@ json no_new_heat_reasons(std::uint32_t reasons) {
 json probation_of(const machine::Memory& memory, std::int64_t now_ns) {
   if (memory.state != machine::State::probation) return nullptr;
   std::int64_t due_ns = memory.report_due_ns != 0 ? memory.report_due_ns : memory.clean_due_ns;
-  json left = due_ns == 0 ? json(nullptr) : json(std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000);
+  json left =
+      due_ns == 0 ? json(nullptr) : json(std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000);
   return {{"phase", machine::name(memory.phase)}, {"left_ms", left}};
 }
 
@@ -121,9 +121,8 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
       {"outcome", shown_outcome(printer, memory)},
       {"latch_number", memory.generation},
       {"causes", cause_names(memory.causes)},
-      {"first_cause", memory.causes == 0
-                          ? none
-                          : json(info(static_cast<Cause>(memory.first_cause)).name)},
+      {"first_cause",
+       memory.causes == 0 ? none : json(info(static_cast<Cause>(memory.first_cause)).name)},
       {"no_new_heat", no_new_heat_reasons(memory.no_new_heat)},
       {"relay", printer.relay == nullptr ? none : json(printer.relay->config().name)},
       {"independent_stop",

@@ -41,8 +41,8 @@ bool parameter(std::string_view text, char letter, double most, double& value) n
     auto rest = text.substr(i + 1);
     while (!rest.empty() && (rest.front() == ' ' || rest.front() == '+')) rest.remove_prefix(1);
     double number = 0;
-    const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), number,
-                                        std::chars_format::fixed);
+    const auto result =
+        std::from_chars(rest.data(), rest.data() + rest.size(), number, std::chars_format::fixed);
     if (result.ec != std::errc{} || !std::isfinite(number)) return false;
     value = std::clamp(number, -most, most);
     return true;

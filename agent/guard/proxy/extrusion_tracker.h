@@ -29,13 +29,13 @@ class ExtrusionTracker {
   bool seen_ = false;
   bool relative_e_ = false;
   bool relative_ = false;
-  double factor_ = 1;        ///< M221.
-  double e_ = 0;             ///< mm of filament.
+  double factor_ = 1;  ///< M221.
+  double e_ = 0;       ///< mm of filament.
   double x_ = 0, y_ = 0, z_ = 0;
-  double feed_ = 25;         ///< mm/s.
-  double waiting_mm_ = 0;    ///< Filament of moves that are not yet done …
-  double waiting_s_ = 0;     ///< … and the time that they take.
-  double flow_ = 0;          ///< mm³/s, mean.
+  double feed_ = 25;       ///< mm/s.
+  double waiting_mm_ = 0;  ///< Filament of moves that are not yet done …
+  double waiting_s_ = 0;   ///< … and the time that they take.
+  double flow_ = 0;        ///< mm³/s, mean.
   std::int64_t at_ns_ = 0;
 };
 

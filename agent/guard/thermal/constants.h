@@ -53,12 +53,9 @@ struct RiseRule {
 /// closes.
 constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
   switch (kind) {
-    case HeaterKind::hotend:
-      return {4, 10, 6, 0.1F};
-    case HeaterKind::bed:
-      return {14, 30, 4, 0.05F};
-    case HeaterKind::chamber:
-      return {14, 30, 15, 0.2F};
+    case HeaterKind::hotend: return {4, 10, 6, 0.1F};
+    case HeaterKind::bed: return {14, 30, 4, 0.05F};
+    case HeaterKind::chamber: return {14, 30, 15, 0.2F};
   }
   return {4, 10, 6, 0.1F};
 }
@@ -67,8 +64,8 @@ constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
 inline constexpr double overshoot_s = 5;
 inline constexpr float overshoot_clear_kelvin = 2;
 inline constexpr float overshoot_learned_factor = 1.5F;  ///< Where the model watches as well.
-inline constexpr double slope_span_s = 4;             ///< Slope over it: above noise and jitter.
-inline constexpr float overshoot_rise_kelvin = 1;     ///< Rising by this within it is heating.
+inline constexpr double slope_span_s = 4;                ///< Slope over it: above noise and jitter.
+inline constexpr float overshoot_rise_kelvin = 1;        ///< Rising by this within it is heating.
 inline constexpr float overshoot_flat_kelvin = 0.3F;  ///< At duty 0 it must have fallen this far.
 
 // Hysteresis: a target counts as reached 2 K below (a PID may settle below it).
@@ -131,23 +128,20 @@ inline constexpr float fit_residual_most = 0.08F;
 
 // D2 (unexplained_power_detector.h), D6, D9. Tuned on the bench's tuning families.
 struct PowerRule {
-  float margin;        ///< k0: unexplained power that never adds up.
-  float draft;         ///< Further part of the loss that a draft, a door or a sock may add.
-  float more_kelvin;   ///< h upwards, as heat: what full power makes in h seconds …
-  float more_s;        ///< … and not less than this.
-  float less_kelvin;   ///< h downwards.
+  float margin;       ///< k0: unexplained power that never adds up.
+  float draft;        ///< Further part of the loss that a draft, a door or a sock may add.
+  float more_kelvin;  ///< h upwards, as heat: what full power makes in h seconds …
+  float more_s;       ///< … and not less than this.
+  float less_kelvin;  ///< h downwards.
   float less_s;
   float above_kelvin;  ///< Further above its target it is not held by its controller.
   float below_kelvin;
 };
 constexpr PowerRule power_rule(HeaterKind kind) noexcept {
   switch (kind) {
-    case HeaterKind::hotend:
-      return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
-    case HeaterKind::bed:
-      return {0.11F, 0.25F, 1.9F, 3.8F, 2.7F, 4.8F, 1, 1.5F};
-    case HeaterKind::chamber:
-      return {0.40F, 0.3F, 12, 25, 12, 25, 4, 6};
+    case HeaterKind::hotend: return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
+    case HeaterKind::bed: return {0.11F, 0.25F, 1.9F, 3.8F, 2.7F, 4.8F, 1, 1.5F};
+    case HeaterKind::chamber: return {0.40F, 0.3F, 12, 25, 12, 25, 4, 6};
   }
   return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
 }
@@ -186,7 +180,7 @@ inline constexpr float still_longest_s = 60;
 inline constexpr float still_near_kelvin = 3;     ///< Near its target a reading is held.
 inline constexpr float still_learned_least = 30;  ///< Readings; before that nothing is judged.
 inline constexpr float still_noise_part = 0.7F;   ///< Of the variance: some of it is control.
-inline constexpr float still_forget = 0.9995F;  ///< A run: half forgotten after 1,400 runs.
+inline constexpr float still_forget = 0.9995F;    ///< A run: half forgotten after 1,400 runs.
 inline constexpr double still_longest_factor = 2;
 inline constexpr float still_independent_per_s = 2;  ///< Faster readings are not independent.
 

@@ -11,7 +11,8 @@ namespace {
 float expected_rate(HeaterKind kind, float celsius, const HeaterModel& model) noexcept {
   if (model.learned != 0) {
     return cooling_learned_part *
-           std::max(0.0F, still_loss(model, celsius, std::max(room_celsius, model.ambient_celsius)));
+           std::max(0.0F,
+                    still_loss(model, celsius, std::max(room_celsius, model.ambient_celsius)));
   }
   return std::max(0.0F, celsius - room_celsius) / cooling_tau_s(kind);
 }
@@ -65,8 +66,7 @@ double CoolingProof::window_s(HeaterKind kind, float celsius, float quantum,
   const float rate = cooling_part * expected_rate(kind, celsius, model);
   const float step = std::max(quantum, noise_kelvin);
   if (!(rate > 0)) return base_window_s(kind);
-  return std::max<double>(base_window_s(kind),
-                          lag_of(kind, model) + cooling_quanta * step / rate);
+  return std::max<double>(base_window_s(kind), lag_of(kind, model) + cooling_quanta * step / rate);
 }
 
 void CoolingProof::begin(const StepInput& input, const PrinterReadings& readings,
@@ -141,8 +141,8 @@ CoolingResult CoolingProof::step(const StepInput& input, const PrinterReadings& 
     const bool own_proves = fell(heater, monitor.model(i), own, noise_kelvin, now) || cold_own;
     const bool believed = !monitor.doubted(i) && !(halted && track.changes == 0);
     const bool reported_cold = believed && off && stayed_cold(heater, track, now);
-    const bool reported_fell =
-        believed && off && !(reading.duty > 0) && fell(heater, monitor.model(i), track, monitor.quantum(i), now);
+    const bool reported_fell = believed && off && !(reading.duty > 0) &&
+                               fell(heater, monitor.model(i), track, monitor.quantum(i), now);
     result.cooled &= reported_fell || reported_cold || own_proves;
     const bool was_hot = (state_.maybe_hot & (1U << i)) != 0;
     result.cooled_elsewhere &= own_proves || (!was_hot && reported_cold);

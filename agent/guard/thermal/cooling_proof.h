@@ -81,9 +81,8 @@ class CoolingProof {
     HeaterKind kind = HeaterKind::hotend;
     float safe = 0;
   };
-  [[nodiscard]] bool fell(const Heater& heater, const HeaterModel& model,
-                          const CoolingTrack& track, float quantum,
-                          std::int64_t now_ns) const noexcept;
+  [[nodiscard]] bool fell(const Heater& heater, const HeaterModel& model, const CoolingTrack& track,
+                          float quantum, std::int64_t now_ns) const noexcept;
   [[nodiscard]] bool stayed_cold(const Heater& heater, const CoolingTrack& track,
                                  std::int64_t now_ns) const noexcept;
 

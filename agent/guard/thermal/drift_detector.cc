@@ -10,8 +10,8 @@ DriftDetector::DriftDetector(const HeaterProfile& profile, DriftState& state) no
 Rule DriftDetector::judge(const HeaterView& view) noexcept {
   auto& s = state_;
   const auto& balance = view.balance;
-  const bool bad = !std::isfinite(s.mean) || !std::isfinite(s.doubt) ||
-                   !(s.seconds >= 0 && s.seconds <= 1e6F);
+  const bool bad =
+      !std::isfinite(s.mean) || !std::isfinite(s.doubt) || !(s.seconds >= 0 && s.seconds <= 1e6F);
   if (bad || view.stopped || view.gap || !view.heating_asked()) {
     s = {};
     return Rule::none;

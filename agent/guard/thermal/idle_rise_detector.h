@@ -7,7 +7,8 @@ namespace firebreak::guard::thermal {
 
 struct IdleRiseState {
   SettledRiseState rise;
-  float last = impossible_low_celsius;  ///< The reading before: a fall counts when two readings show it.
+  float last =
+      impossible_low_celsius;  ///< The reading before: a fall counts when two readings show it.
   std::uint32_t readings = 0;  ///< In a row that have risen too far.
   Rule found = Rule::none;
 };

@@ -111,8 +111,8 @@ Result<void> write_models(const std::filesystem::path& file, const ModelSet& mod
   const std::string text = to_json(models).dump(1) + "\n";
   const auto beside = file.string() + ".new";
   const auto failed = [&](const char* what) {
-    return fail(ErrorCode::unavailable, std::string("cannot ") + what + " " + beside + ": " +
-                                            std::strerror(errno));
+    return fail(ErrorCode::unavailable,
+                std::string("cannot ") + what + " " + beside + ": " + std::strerror(errno));
   };
   const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   if (fd < 0) return failed("create");

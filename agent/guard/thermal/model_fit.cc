@@ -324,12 +324,11 @@ constexpr double beyond_profile_cost = 30;
 
 Solution search(const Run& run) {
   const bool hotend = run.kind == HeaterKind::hotend;
-  const std::vector<double> lags =
-      hotend ? std::vector<double>{0.1, 0.4, 0.7, 1.1, 1.7, 2.6, 4, 6}
-             : std::vector<double>{0.3, 0.8, 1.5, 2.5, 4, 6, 9, 14};
+  const std::vector<double> lags = hotend ? std::vector<double>{0.1, 0.4, 0.7, 1.1, 1.7, 2.6, 4, 6}
+                                          : std::vector<double>{0.3, 0.8, 1.5, 2.5, 4, 6, 9, 14};
   const std::array exponents{1.0, 1.12, 1.25, 1.38};
-  const std::vector<double> masses = hotend ? std::vector<double>{0, 15, 40, 120}
-                                            : std::vector<double>{0, 30, 70, 150, 350};
+  const std::vector<double> masses =
+      hotend ? std::vector<double>{0, 15, 40, 120} : std::vector<double>{0, 30, 70, 150, 350};
   Solution best;
   const auto try_shape = [&](const Shape& candidate) {
     auto solution = fit_shape(run, candidate);
@@ -369,19 +368,17 @@ HeaterModel model_of(const Run& run, const Solution& solution) {
   HeaterModel model;
   const auto& v = solution.value;
   model.rise_kelvin_per_s = static_cast<float>(v[rise]);
-  model.rise_slope_per_kelvin =
-      std::clamp(static_cast<float>(v[slope] / v[rise]), -0.003F, 0.001F);
+  model.rise_slope_per_kelvin = std::clamp(static_cast<float>(v[slope] / v[rise]), -0.003F, 0.001F);
   model.loss_kelvin_per_s = static_cast<float>(v[loss]);
   model.loss_exponent = static_cast<float>(solution.shape.exponent);
-  model.fan_loss = static_cast<float>(
-      std::clamp(v[fan_loss] / std::max(0.01, v[loss]), 0.0, run.kind == HeaterKind::hotend ? 1.5 : 0.5));
+  model.fan_loss = static_cast<float>(std::clamp(v[fan_loss] / std::max(0.01, v[loss]), 0.0,
+                                                 run.kind == HeaterKind::hotend ? 1.5 : 0.5));
   const bool hotend = run.kind == HeaterKind::hotend;
   // c = 2.4 mJ/(mm³ K) over the heat capacity, which is watts over the rise.
   const double joule_per_kelvin = run.watts / v[rise];
-  model.flow_loss_per_mm3 =
-      hotend ? static_cast<float>(run.has_flow ? std::max(0.0, v[flow_loss])
-                                              : 2.4e-3 / joule_per_kelvin)
-             : 0;
+  model.flow_loss_per_mm3 = hotend ? static_cast<float>(run.has_flow ? std::max(0.0, v[flow_loss])
+                                                                     : 2.4e-3 / joule_per_kelvin)
+                                   : 0;
   model.heater_lag_s = static_cast<float>(solution.shape.heater_lag);
   model.sensor_lag_s = static_cast<float>(solution.shape.sensor_lag);
   if (solution.shape.reservoir_lag > 0) {
@@ -389,8 +386,8 @@ HeaterModel model_of(const Run& run, const Solution& solution) {
     model.reservoir_lag_s = static_cast<float>(solution.shape.reservoir_lag);
   }
   model.ambient_celsius = static_cast<float>(std::clamp(run.ambient, -10.0, 60.0));
-  const double top = std::pow(std::max(10.0, run.hottest - run.ambient) / 100,
-                              solution.shape.exponent);
+  const double top =
+      std::pow(std::max(10.0, run.hottest - run.ambient) / 100, solution.shape.exponent);
   const double loss_spread = solution.deviation[loss] * top / std::max(0.05, v[loss] * top);
   model.lag_doubt_s = fit_lag_doubt * (model.heater_lag_s + model.sensor_lag_s) + 0.1F;
   model.rise_doubt_up = model.rise_doubt_down = static_cast<float>(
@@ -415,8 +412,8 @@ double residual_of(const Run& run, const Solution& solution) {
     for (std::size_t k = 0; k < terms; ++k) {
       predicted += solution.value[k] * (sums.rows[i + 1][k] - sums.rows[begin][k]);
     }
-    const double off = (sums.gained[i + 1] - sums.gained[begin] - predicted) / span /
-                       solution.value[rise];
+    const double off =
+        (sums.gained[i + 1] - sums.gained[begin] - predicted) / span / solution.value[rise];
     if (usable) squares += off * off * span, time += span;
     begin = i + 1;
     span = 0;
@@ -475,9 +472,9 @@ Result<void> check_envelope(const HeaterProfile& profile, const HeaterModel& mod
     const double slowest = profile.heater_watts / (0.95 * profile.heated_mass_grams) * 0.5;
     if (a > 1.15 * fastest || a < slowest) {
       return off("heats with " + number(a, 2) + " K/s at full power; " +
-                 number(profile.heater_watts, 0) + " W in " +
-                 number(profile.heated_mass_grams, 0) + " g make " + number(slowest, 2) + " to " +
-                 number(fastest, 2) + " K/s: check the heater, its voltage and the profile");
+                 number(profile.heater_watts, 0) + " W in " + number(profile.heated_mass_grams, 0) +
+                 " g make " + number(slowest, 2) + " to " + number(fastest, 2) +
+                 " K/s: check the heater, its voltage and the profile");
     }
   }
   // At full power a heater must be able to hold its working temperature, and no heater is without
@@ -485,8 +482,8 @@ Result<void> check_envelope(const HeaterProfile& profile, const HeaterModel& mod
   const double working = profile.kind == HeaterKind::hotend ? 180 : 40;
   const double hold = model.loss_kelvin_per_s * std::pow(working / 100, model.loss_exponent) / a;
   if (hold > 0.95) {
-    return off("would need " + number(100 * hold, 0) + " % power to hold " +
-               number(working, 0) + " K above the room: too weak, or its sensor is not seated");
+    return off("would need " + number(100 * hold, 0) + " % power to hold " + number(working, 0) +
+               " K above the room: too weak, or its sensor is not seated");
   }
   if (hold < 0.01) {
     return off("needs hardly any power to hold " + number(working, 0) +
@@ -526,8 +523,7 @@ Result<HeaterModel> fit_heater_model(const HeaterProfile& profile,
   model.residual = static_cast<float>(std::min(1.0, residual_of(run, solution)));
   if (model.residual > fit_residual_most) {
     return refuse(profile.name + ": the model leaves " + number(100.0 * model.residual, 0) +
-                  " % of full power unexplained (at most " +
-                  number(100.0 * fit_residual_most, 0) +
+                  " % of full power unexplained (at most " + number(100.0 * fit_residual_most, 0) +
                   " %): was something touched, or the fan on? Repeat the run");
   }
   if (auto inside = check_envelope(profile, model); !inside) return fail(inside.error());

@@ -120,19 +120,19 @@ void PlantModel::widen(HeatBalance& balance, const HeaterView& view, float loss_
                        float flow_part, float above) const noexcept {
   const bool fan_known = std::isfinite(view.fan), flow_known = std::isfinite(view.flow);
   const bool duty_known = std::isfinite(view.duty);
-  const float either =
-      model_.loss_doubt * loss_part +
-      model_.reservoir_rate_per_s * state_.reservoir_doubt / balance.rise +
-      (duty_known ? 0 : assumed_duty_doubt) + flow_doubt * flow_part;
+  const float either = model_.loss_doubt * loss_part +
+                       model_.reservoir_rate_per_s * state_.reservoir_doubt / balance.rise +
+                       (duty_known ? 0 : assumed_duty_doubt) + flow_doubt * flow_part;
   const float fan_part = loss_part * model_.fan_loss;
   const float fan_known_doubt = model_.fan_doubt * state_.fan;
-  balance.doubt_up = model_.rise_doubt_up * balance.power + either + (fan_known ? fan_known_doubt : unknown_fan) * fan_part;
-  balance.doubt_down = model_.rise_doubt_down * balance.power + either + (fan_known ? fan_known_doubt : 1 - unknown_fan) * fan_part;
+  balance.doubt_up = model_.rise_doubt_up * balance.power + either +
+                     (fan_known ? fan_known_doubt : unknown_fan) * fan_part;
+  balance.doubt_down = model_.rise_doubt_down * balance.power + either +
+                       (fan_known ? fan_known_doubt : 1 - unknown_fan) * fan_part;
   const bool may_flow =
       !flow_known && kind_ == HeaterKind::hotend && view.target_celsius > 0 && above > 0;
   if (may_flow) {
-    balance.doubt_down +=
-        model_.flow_loss_per_mm3 * unknown_flow_mm3_per_s * above / balance.rise;
+    balance.doubt_down += model_.flow_loss_per_mm3 * unknown_flow_mm3_per_s * above / balance.rise;
   }
   balance.widened = !fan_known || !duty_known || (!flow_known && kind_ == HeaterKind::hotend);
 }

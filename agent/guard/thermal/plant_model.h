@@ -8,7 +8,7 @@ namespace firebreak::guard::thermal {
 /// What a PlantModel remembers of its heater. Every field has bounds that step() enforces, so that
 /// neither a long fault nor a damaged bit can move the prediction further than those.
 struct PlantState {
-  std::int64_t at_ns = 0;  ///< Of the last reading taken in; 0 = none.
+  std::int64_t at_ns = 0;             ///< Of the last reading taken in; 0 = none.
   std::int64_t settled_since_ns = 0;  ///< Near a steady target since; 0 = it is not.
   std::int64_t idle_since_ns = 0;     ///< Without a target since; 0 = it has one.
   float celsius = 0;
@@ -16,8 +16,8 @@ struct PlantState {
   float duty = 0;        ///< At the last reading; NaN = not known.
   float heater_lag = 0;  ///< Duty behind the first lag, and behind both.
   float sensor_lag = 0;
-  float fan = 0;   ///< Behind the sensor's lag.
-  float flow = 0;  ///< Behind the sensor's lag, mm³/s.
+  float fan = 0;              ///< Behind the sensor's lag.
+  float flow = 0;             ///< Behind the sensor's lag, mm³/s.
   float reservoir = 0;        ///< Tr, °C: follows the reading alone, never the error.
   float reservoir_doubt = 0;  ///< K that Tr may be off; dies away with its lag.
   float loss_scale = 1;       ///< Learned near the target, bounded; see plant_model.cc.

@@ -75,8 +75,8 @@ Rule StillDetector::judge(const HeaterView& view) noexcept {
   s.run = std::min(s.run + 1, 100000U);
   const double lasted = seconds_since(s.since_ns, view.celsius_at_ns);
   if (lasted < still_least_s || s.learned < still_learned_least) return Rule::none;
-  const float repeats = std::min(static_cast<float>(s.run),
-                                 still_independent_per_s * static_cast<float>(lasted));
+  const float repeats =
+      std::min(static_cast<float>(s.run), still_independent_per_s * static_cast<float>(lasted));
   const bool chance = repeats * std::log(repeat_chance()) > still_log_chance;
   return chance || lasted < still_longest_factor * s.longest_s ? Rule::none : Rule::still;
 }
@@ -84,10 +84,9 @@ Rule StillDetector::judge(const HeaterView& view) noexcept {
 Finding StillDetector::step(const HeaterView& view) noexcept {
   if (view.fresh) state_.found = judge(view);
   if (view.stopped) return {};
-  return {state_.found,
-          static_cast<float>(state_.found == Rule::still
-                                 ? seconds_since(state_.since_ns, view.celsius_at_ns)
-                                 : still_least_s)};
+  return {state_.found, static_cast<float>(state_.found == Rule::still
+                                               ? seconds_since(state_.since_ns, view.celsius_at_ns)
+                                               : still_least_s)};
 }
 
 }  // namespace firebreak::guard::thermal

@@ -5,17 +5,17 @@
 namespace firebreak::guard::thermal {
 
 struct StillState {
-  float value = 0;             ///< Of the run.
-  float before = 0;            ///< The reading before the last.
-  float last = 0;              ///< The last reading.
-  std::uint32_t run = 0;       ///< Repeats of `value` so far.
-  std::int64_t since_ns = 0;   ///< First reading of the run; 0 = none.
-  float waiting_squares = 0;   ///< Of the run, not learned before it ends.
+  float value = 0;            ///< Of the run.
+  float before = 0;           ///< The reading before the last.
+  float last = 0;             ///< The last reading.
+  std::uint32_t run = 0;      ///< Repeats of `value` so far.
+  std::int64_t since_ns = 0;  ///< First reading of the run; 0 = none.
+  float waiting_squares = 0;  ///< Of the run, not learned before it ends.
   float waiting = 0;
-  float squares = 0;           ///< Mean square of second differences, K².
-  float learned = 0;           ///< Readings behind it, bounded.
-  float step = 1;              ///< Smallest change seen, K.
-  float longest_s = 0;         ///< Longest run that ended by itself, dies away.
+  float squares = 0;    ///< Mean square of second differences, K².
+  float learned = 0;    ///< Readings behind it, bounded.
+  float step = 1;       ///< Smallest change seen, K.
+  float longest_s = 0;  ///< Longest run that ended by itself, dies away.
   Rule found = Rule::none;
 };
 

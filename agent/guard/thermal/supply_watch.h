@@ -12,7 +12,7 @@ struct SupplyState {
   std::array<float, max_heaters> missing{};  ///< Part of the asked power that does not arrive.
   std::array<float, max_heaters> asked{};    ///< Mean of the asked power.
   std::array<std::uint8_t, max_heaters> learned{};  ///< Only learned models can tell.
-  std::int64_t fell_since_ns = 0;            ///< 0 = it is there.
+  std::int64_t fell_since_ns = 0;                   ///< 0 = it is there.
 };
 
 /// D9: two or more heaters that ask for power miss it at the same time: the supply has sagged or

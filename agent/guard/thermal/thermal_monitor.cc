@@ -25,9 +25,9 @@ struct ThermalMonitor::Heater {
     heating_rate = std::make_unique<HeatingRateDetector>(profile, state.heating_rate);
     hysteresis = std::make_unique<HysteresisDetector>(profile, state.hysteresis);
     blind = std::make_unique<BlindDetector>(profile, state.blind);
-    all = {limit.get(),  jump.get(),         own_sensor.get(), overshoot.get(), idle_rise.get(),
-           power.get(),  still.get(),       frozen.get(),     heating_rate.get(),
-           hysteresis.get(), drift.get(),   blind.get()};
+    all = {limit.get(),        jump.get(),       own_sensor.get(), overshoot.get(),
+           idle_rise.get(),    power.get(),      still.get(),      frozen.get(),
+           heating_rate.get(), hysteresis.get(), drift.get(),      blind.get()};
   }
 
   std::string name;

@@ -48,8 +48,8 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
 
   const float more_most = threshold(view, rule.more_kelvin, rule.more_s);
   const float less_most = threshold(view, rule.less_kelvin, rule.less_s);
-  const bool above = view.target_celsius == 0 ||
-                     view.celsius > view.target_celsius + rule.above_kelvin;
+  const bool above =
+      view.target_celsius == 0 || view.celsius > view.target_celsius + rule.above_kelvin;
   const bool below = view.celsius < view.target_celsius - rule.below_kelvin;
   const float needed_up = above ? more_most : power_held_factor * more_most;
   const bool full = balance.power > power_full && kind_ != HeaterKind::chamber;
@@ -61,14 +61,13 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   state_.over_up = state_.up > needed_up ? count(state_.over_up) : 0;
   state_.over_down = state_.down > needed_down ? count(state_.over_down) : 0;
   const float extra_fall = -u * balance.rise - balance.power * balance.rise;
-  state_.fastest_fall =
-      state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
+  state_.fastest_fall = state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
 
   threshold_ = state_.over_up >= power_readings ? needed_up : needed_down;
   if (state_.over_up >= power_readings) return Rule::power_unexplained;
   if (state_.over_down >= power_readings && view.heating_asked() && !view.supply_fell) {
-    const bool out = state_.fastest_fall > sensor_out_factor * balance.fall_by_cooling +
-                                               sensor_out_kelvin_per_s(kind_);
+    const bool out = state_.fastest_fall >
+                     sensor_out_factor * balance.fall_by_cooling + sensor_out_kelvin_per_s(kind_);
     return out || state_.found == Rule::power_sensor_out ? Rule::power_sensor_out
                                                          : Rule::power_missing;
   }

@@ -5,11 +5,11 @@
 namespace firebreak::guard::thermal {
 
 struct UnexplainedPowerState {
-  float up = 0;    ///< S+, full-power seconds.
-  float down = 0;  ///< S-.
-  float mean = 0;  ///< Unexplained power of the last seconds, for the verdict.
-  float fastest_fall = 0;      ///< K/s below what cooling explains, highest of this excursion.
-  std::uint32_t over_up = 0;   ///< Readings in a row over the threshold.
+  float up = 0;               ///< S+, full-power seconds.
+  float down = 0;             ///< S-.
+  float mean = 0;             ///< Unexplained power of the last seconds, for the verdict.
+  float fastest_fall = 0;     ///< K/s below what cooling explains, highest of this excursion.
+  std::uint32_t over_up = 0;  ///< Readings in a row over the threshold.
   std::uint32_t over_down = 0;
   Rule found = Rule::none;
 };
@@ -31,8 +31,7 @@ class UnexplainedPowerDetector final : public Detector {
 
  private:
   void repair() noexcept;
-  [[nodiscard]] float threshold(const HeaterView& view, float kelvin,
-                                float seconds) const noexcept;
+  [[nodiscard]] float threshold(const HeaterView& view, float kelvin, float seconds) const noexcept;
   Rule judge(const HeaterView& view) noexcept;
 
   HeaterKind kind_;

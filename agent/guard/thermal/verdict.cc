@@ -136,39 +136,29 @@ std::string_view detector(Rule rule) noexcept {
     case Rule::limit_low_idle:
     case Rule::reading_impossible:
     case Rule::jump:
-    case Rule::jump_spikes:
-      return "D1";
+    case Rule::jump_spikes: return "D1";
     case Rule::power_unexplained:
     case Rule::power_missing:
-    case Rule::power_sensor_out:
-      return "D2";
-    case Rule::idle_rise:
-      return "D3";
-    case Rule::still:
-      return "D4";
+    case Rule::power_sensor_out: return "D2";
+    case Rule::idle_rise: return "D3";
+    case Rule::still: return "D4";
     case Rule::heating_rate:
     case Rule::heating_idle:
     case Rule::hysteresis_heater:
     case Rule::hysteresis_sensor:
     case Rule::overshoot:
-    case Rule::frozen:
-      return "D5";
+    case Rule::frozen: return "D5";
     case Rule::drift_more:
-    case Rule::drift_less:
-      return "D6";
+    case Rule::drift_less: return "D6";
     case Rule::blind_warning:
     case Rule::blind:
-    case Rule::silent_cold:
-      return "D7";
+    case Rule::silent_cold: return "D7";
     case Rule::own_sensor_apart:
     case Rule::own_sensor_limit:
-    case Rule::own_sensor_stale:
-      return "D8";
-    case Rule::supply_fell:
-      return "D9";
+    case Rule::own_sensor_stale: return "D8";
+    case Rule::supply_fell: return "D9";
     case Rule::none:
-    case Rule::count:
-      break;
+    case Rule::count: break;
   }
   return "none";
 }
@@ -182,24 +172,16 @@ void describe(const Finding& finding, std::string_view heater, float celsius, fl
   out.text(", target ").number(target_celsius, true);
   out.text(std::isfinite(target_celsius) ? " °C" : "").text(", limit ");
   switch (rule.unit) {
-    case LimitUnit::celsius:
-      out.number(finding.limit, true).text(" °C");
-      break;
-    case LimitUnit::kelvin:
-      out.number(finding.limit, true).text(" K");
-      break;
+    case LimitUnit::celsius: out.number(finding.limit, true).text(" °C"); break;
+    case LimitUnit::kelvin: out.number(finding.limit, true).text(" K"); break;
     case LimitUnit::kelvin_in_time:
       out.number(finding.limit, true).text(" K in ").number(finding.seconds, false).text(" s");
       break;
-    case LimitUnit::seconds:
-      out.number(finding.limit, true).text(" s");
-      break;
+    case LimitUnit::seconds: out.number(finding.limit, true).text(" s"); break;
     case LimitUnit::full_power_seconds:
       out.number(finding.limit, true).text(" s of full power");
       break;
-    case LimitUnit::power_percent:
-      out.number(100 * finding.limit, false).text(" % power");
-      break;
+    case LimitUnit::power_percent: out.number(100 * finding.limit, false).text(" % power"); break;
   }
   if (std::isfinite(finding.unexplained_power)) {
     out.text(", unexplained ").number(100 * finding.unexplained_power, false).text(" %");

@@ -80,8 +80,8 @@ const RuleInfo& info(Rule rule) noexcept;
 /// What a detector found in one step: numbers only, so that finding costs nothing. Plain data.
 struct Finding {
   Rule rule = Rule::none;
-  float limit = unknown;    ///< In the rule's unit.
-  float seconds = unknown;  ///< For how long, or within what time.
+  float limit = unknown;              ///< In the rule's unit.
+  float seconds = unknown;            ///< For how long, or within what time.
   float unexplained_power = unknown;  ///< Fraction of full power; above 0 = more heat.
 };
 
@@ -92,12 +92,12 @@ struct Verdict {
   std::uint8_t heater = 0;  ///< Index in the profile's heaters.
   Rule rule = Rule::none;
   bool doubts_sensor = false;
-  bool onset = false;            ///< First step of this verdict: the one to log.
-  bool muted = false;            ///< Watch mode: told only.
-  bool widened = false;          ///< Fan, flow or duty was unknown: a larger threshold was used.
+  bool onset = false;    ///< First step of this verdict: the one to log.
+  bool muted = false;    ///< Watch mode: told only.
+  bool widened = false;  ///< Fan, flow or duty was unknown: a larger threshold was used.
   Direction direction = Direction::none;
   float unexplained_power = unknown;  ///< Fraction of full power; NaN where no model is used.
-  std::array<char, 161> text{};  ///< Zero-ended; filled on onset only.
+  std::array<char, 161> text{};       ///< Zero-ended; filled on onset only.
 };
 
 /// Writes "hotend 212.3 °C, target 200.0 °C, limit 5.0 K in 5 s: sentence" (at most 160 bytes)

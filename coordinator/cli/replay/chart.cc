@@ -89,9 +89,7 @@ void draw_curve(const HeaterChart& chart, const Curve& curve, int columns, std::
   }
 }
 
-bool is_trip(const Found& found) {
-  return found.verdict.level == guard::thermal::Level::trip;
-}
+bool is_trip(const Found& found) { return found.verdict.level == guard::thermal::Level::trip; }
 
 const char* colour_of(std::size_t curve) {
   constexpr std::array colours{"#c0392b", "#2c7fb8", "#7b3294"};
@@ -118,14 +116,13 @@ std::string svg_line(const HeaterChart& chart, const Curve& curve, float ChartPo
     path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", x, top + height * (1 - share));
     pen_down = true;
   }
-  return fmt::format(
-      "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"{}/>\n", path, colour, dash);
+  return fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"{}/>\n", path,
+                     colour, dash);
 }
 
 }  // namespace
 
-std::string draw_text(const std::vector<HeaterChart>& charts, const Outcome& outcome,
-                      int columns) {
+std::string draw_text(const std::vector<HeaterChart>& charts, const Outcome& outcome, int columns) {
   const int width = std::clamp(columns - 8, 20, 200);
   std::string out;
   for (const auto& chart : charts) {
@@ -167,11 +164,12 @@ std::string draw_svg(const std::vector<HeaterChart>& charts, const Outcome& outc
     const auto curves = curves_of(chart);
     for (std::size_t i = 0; i < curves.size(); ++i) {
       const auto& curve = curves[i];
-      out += fmt::format("<text x=\"{}\" y=\"{:.0f}\">{}: {}</text>\n", left, top - 4,
-                         chart.heater, curve.name);
-      out += fmt::format("<rect x=\"{}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" fill=\"none\" "
-                         "stroke=\"#bbb\"/>\n",
-                         left, top, width, heights[i]);
+      out += fmt::format("<text x=\"{}\" y=\"{:.0f}\">{}: {}</text>\n", left, top - 4, chart.heater,
+                         curve.name);
+      out += fmt::format(
+          "<rect x=\"{}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" fill=\"none\" "
+          "stroke=\"#bbb\"/>\n",
+          left, top, width, heights[i]);
       out += fmt::format("<text x=\"{}\" y=\"{:.0f}\" text-anchor=\"end\">{:g}</text>\n", left - 4,
                          top + 10, curve.high);
       out += fmt::format("<text x=\"{}\" y=\"{:.0f}\" text-anchor=\"end\">{:g}</text>\n", left - 4,
@@ -186,11 +184,12 @@ std::string draw_svg(const std::vector<HeaterChart>& charts, const Outcome& outc
     for (const auto& found : outcome.found) {
       if (found.heater != chart.heater) continue;
       const double x = left + width * (found.t_s - times.low) / (times.high - times.low);
-      out += fmt::format("<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.0f}\" y2=\"{2:.0f}\" "
-                         "stroke=\"{3}\"/><text x=\"{0:.1f}\" y=\"{4:.0f}\" fill=\"{3}\">{5} "
-                         "{6:.0f} s</text>\n",
-                         x, begin, top - gap, is_trip(found) ? "#d00000" : "#e08000", top - gap + 14,
-                         guard::thermal::info(found.verdict.rule).name, found.t_s);
+      out += fmt::format(
+          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.0f}\" y2=\"{2:.0f}\" "
+          "stroke=\"{3}\"/><text x=\"{0:.1f}\" y=\"{4:.0f}\" fill=\"{3}\">{5} "
+          "{6:.0f} s</text>\n",
+          x, begin, top - gap, is_trip(found) ? "#d00000" : "#e08000", top - gap + 14,
+          guard::thermal::info(found.verdict.rule).name, found.t_s);
     }
     top += 20;
   }

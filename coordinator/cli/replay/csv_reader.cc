@@ -103,8 +103,7 @@ std::string_view take_line(std::string_view& text) {
 Result<Trace> parse_csv(std::string_view text, const std::string& name) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   if (!is_header(take_line(text))) {
-    return fail(ErrorCode::bad_input,
-                name + ":1: expected the header " + std::string(header));
+    return fail(ErrorCode::bad_input, name + ":1: expected the header " + std::string(header));
   }
   Trace trace;
   trace.reserve(text.size() / 32);

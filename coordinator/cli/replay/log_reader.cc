@@ -48,8 +48,7 @@ bool take_octoprint_time(std::string_view& line, double& t_s) {
   // Days since 0000-03-01 (Gregorian), so that a print may cross the end of a month.
   const int shifted = month <= 2 ? year - 1 : year;
   const int month_days = (153 * ((month + 9) % 12) + 2) / 5;
-  const long days =
-      365L * shifted + shifted / 4 - shifted / 100 + shifted / 400 + month_days + day;
+  const long days = 365L * shifted + shifted / 4 - shifted / 100 + shifted / 400 + month_days + day;
   t_s = static_cast<double>(days) * 86400 + hour * 3600 + minute * 60 + second + milli * 1e-3;
   return true;
 }
@@ -161,8 +160,8 @@ Result<Trace> parse_octoprint_log(std::string_view text, const std::string& name
     if (!take_octoprint_time(line, at_s)) continue;
     if (first_s < 0) first_s = at_s;
     if (at_s - first_s < t_s - 1) {
-      return fail(ErrorCode::bad_input, name + ":" + std::to_string(number) +
-                                            ": the clock goes back; cut the log here");
+      return fail(ErrorCode::bad_input,
+                  name + ":" + std::to_string(number) + ": the clock goes back; cut the log here");
     }
     t_s = std::max(t_s, at_s - first_s);
     if (line.starts_with("Recv: ")) log.received(line.substr(6), t_s);

@@ -22,8 +22,7 @@ HeaterProfile generic(HeaterKind kind) {
   switch (kind) {
     case HeaterKind::hotend:
       return {"hotend", kind, 290, 60, 5, 5, seconds(40), 2, seconds(30), 8, 15};
-    case HeaterKind::bed:
-      return {"bed", kind, 125, 50, 5, 2, seconds(60), 2, seconds(30), 4, 15};
+    case HeaterKind::bed: return {"bed", kind, 125, 50, 5, 2, seconds(60), 2, seconds(30), 4, 15};
     case HeaterKind::chamber:
       return {"chamber", kind, 85, 50, 5, 2, seconds(300), 2, seconds(300), 4, 15};
   }
@@ -53,8 +52,8 @@ Heaters heaters_of(const Trace& trace, const ModelSet& models) {
     const auto model = models.find(heater.name);
     heaters.models.push_back(model == models.end() ? HeaterModel{} : model->second);
     if (model != models.end()) {
-      heater.fastest_rise_kelvin_per_s = std::max(
-          heater.fastest_rise_kelvin_per_s, over_learned * model->second.rise_kelvin_per_s);
+      heater.fastest_rise_kelvin_per_s = std::max(heater.fastest_rise_kelvin_per_s,
+                                                  over_learned * model->second.rise_kelvin_per_s);
     }
     heaters.place[kind] = heaters.profile.heaters.size();
     heaters.profile.heaters.push_back(std::move(heater));

@@ -38,12 +38,9 @@ Result<Trace> read_trace(const std::string& file) {
   auto text = replay::read_file(file);
   if (!text) return fail(text.error());
   switch (replay::kind_of_log(*text)) {
-    case replay::LogKind::octoprint:
-      return replay::parse_octoprint_log(*text, file);
-    case replay::LogKind::klippy:
-      return replay::parse_klippy_log(*text, file);
-    case replay::LogKind::none:
-      break;
+    case replay::LogKind::octoprint: return replay::parse_octoprint_log(*text, file);
+    case replay::LogKind::klippy: return replay::parse_klippy_log(*text, file);
+    case replay::LogKind::none: break;
   }
   auto trace = replay::parse_csv(*text, file);
   if (!trace) return fail(trace.error());
@@ -69,12 +66,11 @@ json as_json(const Found& found) {
 }
 
 json summary_of(const Outcome& outcome, const std::vector<std::string>& refusals) {
-  json summary = {{"samples", outcome.samples},
-                  {"trips", outcome.trips},
-                  {"warnings", outcome.warnings},
-                  {"first_trip_t", outcome.first_trip
-                                       ? json(outcome.found[*outcome.first_trip].t_s)
-                                       : json()}};
+  json summary = {
+      {"samples", outcome.samples},
+      {"trips", outcome.trips},
+      {"warnings", outcome.warnings},
+      {"first_trip_t", outcome.first_trip ? json(outcome.found[*outcome.first_trip].t_s) : json()}};
   if (!refusals.empty()) summary["not_learned"] = refusals;
   return summary;
 }

@@ -17,8 +17,8 @@ struct TraceRow {
   guard::HeaterKind heater = guard::HeaterKind::hotend;
   float celsius = guard::unknown;
   float target_celsius = guard::unknown;
-  float duty = guard::unknown;            ///< 0…1
-  float fan = guard::unknown;             ///< 0…1
+  float duty = guard::unknown;  ///< 0…1
+  float fan = guard::unknown;   ///< 0…1
   float flow_mm3_per_s = guard::unknown;
 };
 

@@ -49,15 +49,12 @@ class RepRap final : public Anchor {
     if (over_ >= 2) return true;
     if (now.target != target_) choose_mode(now);
     switch (mode_) {
-      case Mode::off:
-        return false;
+      case Mode::off: return false;
       case Mode::cooling:
         if (now.reading <= target_ + close_kelvin) mode_ = Mode::stable;
         return false;
-      case Mode::heating:
-        return heat(now);
-      case Mode::stable:
-        return hold(now);
+      case Mode::heating: return heat(now);
+      case Mode::stable: return hold(now);
     }
     return false;
   }

@@ -16,18 +16,12 @@ constexpr double sparse_step_s = 0.5;
 std::unique_ptr<Anchor> make_anchor(Make make, const AnchorSetup& setup) {
   if (setup.kind == HeaterKind::chamber) return make_limits(setup);
   switch (make) {
-    case Make::klipper:
-      return make_klipper(setup);
-    case Make::marlin:
-      return make_marlin(setup);
-    case Make::marlin_variance:
-      return make_marlin_variance(setup);
-    case Make::prusa:
-      return make_prusa(setup);
-    case Make::reprap:
-      return make_reprap(setup);
-    case Make::firebreak:
-      break;
+    case Make::klipper: return make_klipper(setup);
+    case Make::marlin: return make_marlin(setup);
+    case Make::marlin_variance: return make_marlin_variance(setup);
+    case Make::prusa: return make_prusa(setup);
+    case Make::reprap: return make_reprap(setup);
+    case Make::firebreak: break;
   }
   return nullptr;
 }

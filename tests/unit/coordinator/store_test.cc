@@ -27,8 +27,8 @@ struct StoreTest : ::testing::Test {
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open((folder.path() / "coordinator.db").c_str(), &db), SQLITE_OK);
     char* why = nullptr;
-  // The store's writer retries by itself and may hold the lock for a moment.
-  sqlite3_busy_timeout(db, 20'000);
+    // The store's writer retries by itself and may hold the lock for a moment.
+    sqlite3_busy_timeout(db, 20'000);
     EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &why), SQLITE_OK) << why;
     sqlite3_close(db);
   }

@@ -71,7 +71,7 @@ TEST_F(Extrusion, ARetractionIsNoFlow) {
 
 TEST_F(Extrusion, AnyBytesStayWithinBounds) {
   std::mt19937_64 random(3);
-  const std::string pieces[] = {"G1 ", "E",    "1e308", "-", "nan", "F", "0",  "X",     "M221 S",
+  const std::string pieces[] = {"G1 ", "E",    "1e308", "-", "nan", "F", "0",    "X",   "M221 S",
                                 "G92", "9999", "M83",   "T", " ",   "*", "\xFF", "inf", "G91"};
   for (int i = 0; i < 20000; ++i) {
     std::string line;

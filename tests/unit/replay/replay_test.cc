@@ -1,7 +1,6 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 
 #include "coordinator/cli/replay/chart.h"
 #include "coordinator/cli/replay/csv_reader.h"
@@ -17,8 +16,8 @@ using ::testing::Not;
 const std::string header = "t,heater,temp,target,duty,fan,flow\n";
 
 TEST(Csv, ReadsEveryFieldAndLeavesEmptyOnesUnknown) {
-  const auto trace = parse_csv(header + "0.5,hotend,200.25,210,0.3,0.5,7.5\r\n1,bed,60,60,,,,extra\n",
-                               "x.csv");
+  const auto trace =
+      parse_csv(header + "0.5,hotend,200.25,210,0.3,0.5,7.5\r\n1,bed,60,60,,,,extra\n", "x.csv");
   ASSERT_TRUE(trace) << trace.error().message;
   ASSERT_EQ(trace->size(), 2U);
   EXPECT_EQ((*trace)[0].t_s, 0.5);
