@@ -27,8 +27,8 @@ struct StoreTest : ::testing::Test {
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open((folder.path() / "coordinator.db").c_str(), &db), SQLITE_OK);
     char* why = nullptr;
-  // The store's writer retries by itself and may hold the lock for a moment.
-  sqlite3_busy_timeout(db, 20'000);
+    // The store's writer retries by itself and may hold the lock for a moment.
+    sqlite3_busy_timeout(db, 20'000);
     EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &why), SQLITE_OK) << why;
     sqlite3_close(db);
   }
@@ -196,6 +196,17 @@ TEST_F(StoreTest, a_full_disk_refuses_changes_serves_reads_and_recovers_by_itsel
   EXPECT_EQ(store->health(), StoreHealth::ok);
   EXPECT_TRUE(store->operation("0123456789abcdef")->has_value());
   EXPECT_EQ(store->verify_audit()->invalid, 0u);
+}
+
+TEST_F(StoreTest, a_late_save_of_an_operation_does_not_replace_a_newer_one) {
+  const std::string id = "0123456789abcdef";
+  const AuditDraft draft{"test", "stop", "all", json::object()};
+  store->save_operation({id, "stop", 1, false, {{"state", "done"}}, 2}, draft, {});
+  store->save_operation({id, "stop", 1, true, {{"state", "running"}}, 1}, draft, {});
+  flush(*store);
+  const auto row = store->operation(id);
+  EXPECT_EQ((*row)->body["state"], "done");
+  EXPECT_TRUE(store->waiting_operations()->empty());
 }
 
 TEST_F(StoreTest, the_audit_log_verifies_and_survives_reopening) {
