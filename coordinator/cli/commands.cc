@@ -83,6 +83,10 @@ void Commands::Parts::add_views() {
       [this] { return revoke_agent(context, agent); })
       ->add_option("agent", agent, "The agent's name")
       ->required();
+  add(agents, "approve", "Let an agent renew a certificate that has ended",
+      [this] { return approve_agent(context, agent); })
+      ->add_option("agent", agent, "The agent's name")
+      ->required();
   auto* log = add(&app, "events", "The newest events of all agents",
                   [this] { return fleet_events(context, events); });
   log->add_flag("-f,--follow", events.follow, "Go on with new events until Ctrl-C");

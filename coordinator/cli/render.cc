@@ -188,10 +188,18 @@ Table agents_table(const json& agents) {
     const bool connected = flag_of(agent, "connected");
     const bool revoked = flag_of(agent, "revoked");
     std::string notes = joined(list_of(agent, "warnings"));
+    if (flag_of(agent, "renewal_waits")) {
+      notes = "its certificate has ended: firebreak agents approve " + text_of(agent, "name");
+    }
     if (flag_of(field(agent, "host"), "latched")) {
       notes = "host latched (" + joined(list_of(field(agent, "host"), "causes")) + ")" +
               (notes.empty() ? "" : "; ") + notes;
     }
+    const auto note = [&](const char* text) {
+      notes += (notes.empty() ? "" : "; ") + std::string(text);
+    };
+    if (field(agent, "knows_roots") == false) note("does not know the next CA yet");
+    if (flag_of(agent, "of_old_root")) note("its certificate is of the old CA");
     table.rows.push_back({{or_unknown(text_of(agent, "name")), Tone::strong},
                           {revoked     ? "revoked"
                            : connected ? "connected"
