@@ -44,6 +44,7 @@ class Host:
         for folder in (self.run_dir, self.state_dir, self.uplink_dir, sim_folder):
             folder.mkdir(parents=True)
         self.profile = profile
+        self.trusts = False
         self.real = real  # {"name", "port", "baud"} of a real printer beside the simulated ones
         self.sim = Simulator(sim_folder, farm.binary("firebreak-sim"), name, printers, relays,
                              own_sensors, seed=len(farm.hosts) + 1, dialect=dialect)
@@ -67,7 +68,8 @@ class Host:
     def write_guard_config(self):
         (self.folder / "board.yaml").write_text(self.sim.board_yaml())
         lines = [f"agent: {self.name}", f"run_dir: {self.run_dir}", f"state_dir: {self.state_dir}",
-                 "board: board.yaml", "printers:"]
+                 "board: board.yaml", *(["grant_key: grant.pub"] if self.trusts else []),
+                 "printers:"]
         for printer in self.printers:
             relay = f"relay: {self.sim.relay(printer)}, " if self.sim.relay_kind != "none" else ""
             lines.append(f"  - {{ name: {printer}, profile: {self.profile}, "
@@ -94,6 +96,16 @@ class Host:
         self.guard.start()
         self.guard.wait_ready()
         return self
+
+    def trust(self, coordinator):
+        """The person who sets the host up lets this coordinator's key reset the milder causes; the
+        guard reads it at its start."""
+        done = self.local("enroll", "--key-file", coordinator.state_dir / "reset.pub",
+                          "--out", self.folder / "grant.pub")
+        if done.returncode != 0:
+            raise AssertionError(f"local enroll of {self.name} failed: {done}")
+        self.trusts = True
+        self.write_guard_config()
 
     def enroll(self, coordinator, host=None, port=None):
         """Token from the coordinator, certificate for the agent; then the uplink runs."""
@@ -284,6 +296,8 @@ class Farm:
         if self.coordinator:
             self.coordinator.start()
         for host in self.hosts.values():
+            if self.coordinator:
+                host.trust(self.coordinator)
             host.start(immortal)
             if self.coordinator:
                 host.enroll(self.coordinator)
