@@ -105,6 +105,8 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
 CauseSet PrinterMonitor::judge_probation(const StepInput& input, MonitorFacts& facts) noexcept {
   if (!probation_.running()) return 0;
   using thermal::ProbationVerdict;
+  probation_.confirm(printer_.confirmed_ns.load(std::memory_order_acquire));
+  facts.confirm_due_ns = probation_.confirm_due_ns(input);
   const std::uint32_t trusted = printer_.trusted_heaters.load(std::memory_order_relaxed);
   const LinkState link = printer_.shared.link_state.load(std::memory_order_acquire);
   // A report counts only from the printer that is expected here.
@@ -177,7 +179,7 @@ void PrinterMonitor::raise(CauseSet causes) noexcept {
   if (machine_.state == State::boot) return;
   // A verdict is repeated for as long as it holds; a latch takes each cause once.
   if (machine::latched(machine_)) causes &= ~machine_.causes;
-  // Watch mode mutes the model-based verdicts; of the rules, only the frozen reading is of them.
+  // Watch mode mutes the model-based verdicts, and a frozen reading counts as one of them.
   if (machine_.state == State::watch) causes &= ~bit(Cause::frozen);
   if (causes != 0) core_.raise(printer_, causes);
 }

@@ -77,11 +77,21 @@ json no_new_heat_reasons(std::uint32_t reasons) {
   return names;
 }
 
-json probation_of(const machine::Memory& memory, std::int64_t now_ns) {
+json left_ms(std::int64_t due_ns, std::int64_t now_ns) {
+  if (due_ns == 0) return nullptr;
+  return std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000;
+}
+
+json probation_of(const PrinterRuntime& printer, const machine::Memory& memory,
+                  std::int64_t now_ns) {
   if (memory.state != machine::State::probation) return nullptr;
-  std::int64_t due_ns = memory.report_due_ns != 0 ? memory.report_due_ns : memory.clean_due_ns;
-  json left = due_ns == 0 ? json(nullptr) : json(std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000);
-  return {{"phase", machine::name(memory.phase)}, {"left_ms", left}};
+  const std::int64_t due_ns =
+      memory.report_due_ns != 0 ? memory.report_due_ns : memory.clean_due_ns;
+  MonitorFacts facts;
+  printer.monitor.load(facts);
+  return {{"phase", machine::name(memory.phase)},
+          {"left_ms", left_ms(due_ns, now_ns)},
+          {"confirm_in_ms", left_ms(facts.confirm_due_ns, now_ns)}};
 }
 
 json last_pass_of(const PrinterRuntime& printer) {
@@ -141,7 +151,7 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
       {"pty", (run_dir / printer.config.pty).string()},
       {"profile", printer.config.profile.name},
       {"last_pass", last_pass_of(printer)},
-      {"probation", probation_of(memory, now_ns)}};
+      {"probation", probation_of(printer, memory, now_ns)}};
 }
 
 json host_status(const GuardCore& core, std::int64_t now_ns) {
