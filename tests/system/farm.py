@@ -194,7 +194,8 @@ class Host:
                 if seen["state"] in ("armed", "watch"):
                     return True
                 if seen["state"] != "probation":
-                    raise AssertionError(f"{printer} left probation: {seen}")
+                    raise AssertionError(f"{printer} left probation: {seen}\n"
+                                         f"{self.last_events()}\n{self.sim.last_facts()}")
                 return (seen.get("probation") or {}).get("phase") == "clean"
             wait_for(clean, timeout_s, f"{printer}'s clean minute", every_s=0.2)
             if self.ask.printer(printer)["state"] == "probation":

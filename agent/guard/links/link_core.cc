@@ -197,6 +197,8 @@ void LinkCore::run_revival(MonotonicTime now) {
     case Revival::none:
       if (wanted == shared_.revival_done.load()) return;
       revival_at_ = now;
+      // A halted board may have taken none of the repeats: one more M112 would halt it again.
+      port_.drop_output();
       if (port_.set_dtr(false)) {
         revival_ = Revival::low;
         note(LinkNote::revival, NoteSeverity::info, "DTR is pulsed to revive the board");

@@ -91,10 +91,14 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
   CauseSet causes = 0;
   if (link_events & link_event::boot_banner) memory_.halted_ns = 0;
   if (link_events & (link_event::halt_text | link_event::thermal_fault)) memory_.halted_ns = now_ns;
-  const bool watched = on_guard() || machine_.state == State::probation;
-  if (!watched) return 0;
-  if (link_events & link_event::halt_text) causes |= bit(Cause::firmware_halt);
-  if (link_events & link_event::thermal_fault) {
+  const bool on_probation = machine_.state == State::probation;
+  if (!on_guard() && !on_probation) return 0;
+  // What a board says before it is revived, its power off, is its late answer to the last stop.
+  const bool answers_the_stop = on_probation && machine_.phase == Phase::reviving;
+  if (!answers_the_stop && (link_events & link_event::halt_text)) {
+    causes |= bit(Cause::firmware_halt);
+  }
+  if (!answers_the_stop && (link_events & link_event::thermal_fault)) {
     causes |= bit(Cause::firmware_thermal);
     rules_.doubt(max_heaters);
   }

@@ -244,7 +244,7 @@ json dispatch(World& world, const json& request) {
   if (verb == "mark") return do_mark(world, request);
   if (verb == "alarm") return {{"on", need_board(world, request).board.alarm_on()}};
   if (verb == "reset") {
-    need_printer(world, request).printer.reset();
+    world.reset(need_printer(world, request));
     return json::object();
   }
   if (verb == "quit") {

@@ -65,6 +65,11 @@ std::string_view Port::read(std::size_t limit) {
                    : std::string_view();
 }
 
+void Port::drop_input() {
+  while (!read(sizeof buffer_).empty()) {
+  }
+}
+
 void Port::write(std::string_view bytes) {
   if (!plugged()) return;
   pending_.append(bytes);

@@ -220,6 +220,11 @@ void World::update_interest(PrinterUnit& unit) {
   ::epoll_ctl(epoll_, EPOLL_CTL_MOD, unit.port.fd(), &event);
 }
 
+void World::reset(PrinterUnit& unit) {
+  unit.port.drop_input();
+  unit.printer.reset();
+}
+
 void World::read_port(PrinterUnit& unit) {
   if (!unit.reading) return;
   const std::size_t room = unit.printer.input_room();
@@ -253,7 +258,7 @@ void World::read_openings() {
       journal_.write(
           monotonic_ns(), opened ? "port_open" : "port_close",
           {{"printer", unit->printer.config().name}, {"open_by_hosts", unit->open_by_hosts}});
-      if (opened && unit->open_by_hosts == 1 && unit->setup.open_resets) unit->printer.reset();
+      if (opened && unit->open_by_hosts == 1 && unit->setup.open_resets) reset(*unit);
     }
   }
 }
@@ -268,7 +273,7 @@ void World::poll_dtr(std::int64_t now) {
     if (low == unit->dtr_low) continue;
     unit->dtr_low = low;
     journal_.write(now, "dtr", {{"printer", unit->printer.config().name}, {"level", !low}});
-    if (low && unit->setup.dtr_resets) unit->printer.reset();
+    if (low && unit->setup.dtr_resets) reset(*unit);
   }
 }
 

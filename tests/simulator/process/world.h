@@ -71,6 +71,8 @@ class World {
 
   void plug(PrinterUnit& unit);
   void unplug(PrinterUnit& unit);
+  // Reset button or DTR: what the board had not taken yet never reaches the firmware that boots.
+  void reset(PrinterUnit& unit);
   // Brings everything up to the present and carries out what follows; to be called after any
   // change from outside.
   void tick();

@@ -338,6 +338,17 @@ TEST(Link, pulses_dtr_once_for_a_revival_and_holds_the_host_back) {
   EXPECT_EQ(bench.port.dtr.size(), 2U);
 }
 
+TEST(Link, leaves_no_old_stop_in_the_queue_of_a_board_that_it_revives) {
+  LinkBench bench;
+  bench.run_to_ready();
+  bench.shared.link_mode = LinkMode::latched;
+  bench.port.in_queue = "\nM112\nM104 S0\n";
+  bench.shared.revival_request = 1;
+  bench.link.tick(bench.clock.now());
+  EXPECT_EQ(bench.port.dtr, (std::vector<bool>{false}));
+  EXPECT_EQ(bench.port.in_queue, "");
+}
+
 TEST(Link, identifies_a_revived_board_with_its_first_question) {
   LinkBench bench;
   bench.run_to_ready();
