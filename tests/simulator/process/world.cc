@@ -203,6 +203,9 @@ void World::record_facts(PrinterUnit& unit) {
       record["watts"] = fact.watts;
     }
     if (!fact.text.empty()) record["text"] = fact.text;
+    // What a halted board never read is lost with its reset: a UART had dropped it long ago, and a
+    // native USB device enumerates anew.
+    if (fact.kind == "reset" || fact.kind == "off") unit.port.discard_unread();
     journal_.write(base_ns_ + fact.at.count(), fact.kind.c_str(), record);
   }
 }
