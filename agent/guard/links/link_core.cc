@@ -22,6 +22,7 @@ constexpr seconds identity_again_every{30};
 constexpr seconds wrong_printer_asks_every{10};
 /// docs/safety.md: ask at 2 s of silence.
 constexpr seconds silence_asks_after{2};
+constexpr milliseconds report_jitter{500};
 constexpr seconds poll_every{1};
 /// A question in a blocking wait is answered only after it; more of them only fill the ring.
 constexpr seconds question_expires{5};
@@ -313,8 +314,9 @@ void LinkCore::ask_temperature(MonotonicTime now) noexcept {
   std::chrono::nanoseconds patience = poll_every;
   if (host_polls || state_ == LinkState::halted) patience = silence_asks_after;
   if (autoreport_on_ || unasked_live) {
-    patience = std::max<std::chrono::nanoseconds>(silence_asks_after,
-                                                  autoreport_interval_ + milliseconds{500});
+    // A report each two seconds is in time; one each ten, which a host may want, is not.
+    patience = autoreport_interval_ < silence_asks_after ? silence_asks_after
+                                                         : silence_asks_after + report_jitter;
   }
   if (unanswered_ > 2) patience = std::max<std::chrono::nanoseconds>(patience, question_expires);
   if (now - report_at_ < patience || now - asked_at_ < patience) return;

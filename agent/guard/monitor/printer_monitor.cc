@@ -47,7 +47,7 @@ StepInput PrinterMonitor::look(std::int64_t now_ns, std::uint32_t link_events) n
   const bool relay_open = printer_.relay != nullptr && !printer_.relay->commanded_closed();
   input.stopped = machine::latched(machine_) || relay_open;
   input.hold_blind = machine_.state == State::probation;
-  input.target_commanded = (link_events & link_event::target_positive) != 0;
+  input.target_commanded = (link_events & link_event::host_heats) != 0;
   const auto& heaters = printer_.config.profile.heaters;
   for (const auto& sensor : printer_.own_sensors) {
     if (sensor.heater >= heaters.size()) continue;

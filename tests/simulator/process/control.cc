@@ -81,6 +81,7 @@ json printer_state(const PrinterUnit& unit) {
                 {"moving", firmware.moving()},
                 {"fan", firmware.fan()},
                 {"bytes_read", unit.bytes_read},
+                {"bytes_unread", unit.port.unread()},
                 {"bytes_dropped", firmware.dropped()},
                 {"m112_seen", unit.halts_seen},
                 {"open_by_hosts", unit.open_by_hosts},

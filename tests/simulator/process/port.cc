@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -65,9 +66,14 @@ std::string_view Port::read(std::size_t limit) {
                    : std::string_view();
 }
 
-void Port::drop_input() {
-  while (!read(sizeof buffer_).empty()) {
-  }
+std::size_t Port::unread() const {
+  int bytes = 0;
+  return plugged() && ioctl(master_, FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+void Port::discard_unread() {
+  // A pty holds less than 64 KiB; a host that goes on writing must not hold the world up.
+  for (int reads = 0; plugged() && reads < 16 && !read(sizeof buffer_).empty();) ++reads;
 }
 
 void Port::write(std::string_view bytes) {

@@ -203,6 +203,7 @@ void World::record_facts(PrinterUnit& unit) {
       record["watts"] = fact.watts;
     }
     if (!fact.text.empty()) record["text"] = fact.text;
+    if (fact.kind == "off") unit.port.discard_unread();
     journal_.write(base_ns_ + fact.at.count(), fact.kind.c_str(), record);
   }
 }
@@ -221,7 +222,7 @@ void World::update_interest(PrinterUnit& unit) {
 }
 
 void World::reset(PrinterUnit& unit) {
-  unit.port.drop_input();
+  unit.port.discard_unread();
   unit.printer.reset();
 }
 

@@ -262,6 +262,7 @@ TEST_F(SimProcess, AResetBoardNeverReadsWhatWasSentToItBefore) {
   const int port = open_port("p1");
   ask({{"do", "fault"}, {"printer", "p1"}, {"fault", "not_reading"}});
   write(port, "M112\n");
+  while (ask({{"do", "state"}, {"printer", "p1"}})["bytes_unread"] != 5) ::poll(nullptr, 0, 1);
   ask({{"do", "reset"}, {"printer", "p1"}});
   ask({{"do", "fault"}, {"printer", "p1"}, {"fault", "not_reading"}, {"on", false}});
   read_until(port, "start\n");
