@@ -85,7 +85,8 @@ json probation_of(const machine::Memory& memory, bool has_relay, std::int64_t no
   if (memory.phase == machine::Phase::reviving && !memory.relay_closed && has_relay) {
     due_ns = machine::relay_rests_until_ns(memory);
   }
-  json left = due_ns == 0 ? json(nullptr) : json(std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000);
+  const auto left_ms = std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000;
+  const json left = due_ns == 0 ? json(nullptr) : json(left_ms);
   return {{"phase", machine::name(memory.phase)}, {"left_ms", left}};
 }
 
@@ -206,8 +207,8 @@ json thread_status(const GuardCore& core, std::int64_t now_ns) {
 void warn_of_relay_rest(const PrinterRuntime& printer, std::int64_t now_ns, json& warnings) {
   machine::Memory memory;
   if (printer.relay == nullptr || !printer.seen.load(memory)) return;
-  const bool waits = memory.state == machine::State::probation &&
-                     memory.phase == machine::Phase::reviving;
+  const bool waits =
+      memory.state == machine::State::probation && memory.phase == machine::Phase::reviving;
   const auto left_s = (machine::relay_rests_until_ns(memory) - now_ns) / 1'000'000'000;
   if (!waits || left_s < 60) return;
   warnings.push_back(fmt::format(
