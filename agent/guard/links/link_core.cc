@@ -58,6 +58,8 @@ void LinkCore::start(MonotonicTime now, bool host_adopted) {
     boundary_unknown_ = host_adopted;
     active_tool_ = -1;
     if (host_adopted) gate_.assume_in_line();
+    host_was_attached_ = host_adopted && host_.attached();
+    shared_.host_attached.store(host_was_attached_ ? 1 : 0);
     opened_at_ = line_at_ = now;
     shared_.port_fd.store(port_.fd());
     become(LinkState::ready);

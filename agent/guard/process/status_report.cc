@@ -214,8 +214,8 @@ json thread_status(const GuardCore& core, std::int64_t now_ns) {
 void warn_of_relay_rest(const PrinterRuntime& printer, std::int64_t now_ns, json& warnings) {
   machine::Memory memory;
   if (printer.relay == nullptr || !printer.seen.load(memory)) return;
-  const bool waits = memory.state == machine::State::probation &&
-                     memory.phase == machine::Phase::reviving;
+  const bool waits =
+      memory.state == machine::State::probation && memory.phase == machine::Phase::reviving;
   const auto left_s = (machine::relay_rests_until_ns(memory) - now_ns) / 1'000'000'000;
   if (!waits || left_s < 60) return;
   warnings.push_back(fmt::format(

@@ -321,8 +321,8 @@ bool EstopLoop::worth_recording(const machine::Row& row, const PrinterRuntime& p
   HeatTold& told = heat_told_[printer.index];
   if (row.when == When::heat_while_latched) {
     const std::int64_t now_ns = printer.memory.entered_ns;
-    told.again = told.latch_number == printer.memory.generation &&
-                 now_ns - told.at_ns < heat_told_again_ns;
+    told.again =
+        told.latch_number == printer.memory.generation && now_ns - told.at_ns < heat_told_again_ns;
     if (!told.again) told = {printer.memory.generation, now_ns, false};
     return !told.again;
   }
