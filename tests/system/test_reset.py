@@ -7,7 +7,7 @@ from case import Farm, FarmTestCase, wait_for
 
 
 class ResetTest(FarmTestCase):
-    SECONDS = 420
+    SECONDS = 600
 
     @classmethod
     def make_farm(cls):
