@@ -25,7 +25,7 @@ class FileNames {
   [[nodiscard]] const char* log() const { return sqlite3_filename_wal(database_); }
 
  private:
-  char* database_;
+  sqlite3_filename database_;
 };
 
 // A file opened through an SQLite VFS, so that a test's disk sees these writes too.
