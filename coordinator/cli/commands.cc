@@ -287,6 +287,7 @@ void Commands::Parts::add_local_toward_heat(CLI::App* local) {
     return command;
   };
   printer_verb("release", "End a clean probation: the printer is armed, cold");
+  printer_verb("confirm", "You have looked and nothing heats: probation goes on for 15 s");
   printer_verb("arm", "Switch the model's verdicts on (end of watch)");
   printer_verb("watch", "Mute the model's verdicts for a time; limits stay")
       ->add_option("--hours", plain.hours, "For how long")

@@ -55,8 +55,12 @@ std::string notes_text(const json& printer) {
   if (const auto reasons = joined(list_of(printer, "no_new_heat")); !reasons.empty()) {
     add("no new heat: " + reasons);
   }
-  if (const auto phase = text_of(field(printer, "probation"), "phase"); !phase.empty()) {
+  const auto& probation = field(printer, "probation");
+  if (const auto phase = text_of(probation, "phase"); !phase.empty()) {
     add("probation: " + phase);
+  }
+  if (const auto left = whole_of(probation, "confirm_in_ms")) {
+    add(fmt::format("look at it, then `firebreak local confirm` within {} s", *left / 1000));
   }
   if (flag_of(printer, "blind")) add("BLIND");
   if (!flag_of(printer, "independent_stop")) add("no independent stop");

@@ -40,7 +40,7 @@ class Host:
         self.folder = farm.folder / name
         self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
         self.uplink_dir = self.folder / "uplink"
-        sim_folder = self.folder / "sim"
+        sim_folder = (farm.memory or self.folder) / "sim" / name
         for folder in (self.run_dir, self.state_dir, self.uplink_dir, sim_folder):
             folder.mkdir(parents=True)
         self.profile = profile
@@ -206,7 +206,8 @@ class Host:
                 if seen["state"] in ("armed", "watch"):
                     return True
                 if seen["state"] != "probation":
-                    raise AssertionError(f"{printer} left probation: {seen}")
+                    raise AssertionError(f"{printer} left probation: {seen}\n"
+                                         f"{self.last_events()}\n{self.sim.last_facts()}")
                 return (seen.get("probation") or {}).get("phase") == "clean"
             wait_for(clean, timeout_s, f"{printer}'s clean minute", every_s=0.2)
             if self.ask.printer(printer)["state"] == "probation":
@@ -263,8 +264,13 @@ class Coordinator:
 
 class Farm:
     def __init__(self, hosts, coordinator=False, relays="heartbeat", own_sensors=False,
-                 dialect=None, profile="generic-marlin", watchdog_s=2.0, keep=False):
+                 dialect=None, profile="generic-marlin", watchdog_s=2.0, keep=False,
+                 record_in_memory=False):
+        """`record_in_memory`: the simulators' journals do not wait for a disk, for a bench."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fb-"))
+        self.memory = None
+        if record_in_memory and os.access("/dev/shm", os.W_OK):
+            self.memory = pathlib.Path(tempfile.mkdtemp(prefix="fb-", dir="/dev/shm"))
         self.keep = keep or bool(os.environ.get("FIREBREAK_KEEP"))
         self.watchdog_s = watchdog_s * (5 if os.environ.get("FIREBREAK_SANITIZED") else 1)
         self.coordinator = Coordinator(self) if coordinator else None
@@ -318,6 +324,8 @@ class Farm:
             self.coordinator.stop()
         if failed:
             self.print_logs()
+        if self.memory:
+            shutil.rmtree(self.memory, ignore_errors=True)
         if not (self.keep and failed):
             shutil.rmtree(self.folder, ignore_errors=True)
         else:

@@ -47,7 +47,7 @@ StepInput PrinterMonitor::look(std::int64_t now_ns, std::uint32_t link_events) n
   const bool relay_open = printer_.relay != nullptr && !printer_.relay->commanded_closed();
   input.stopped = machine::latched(machine_) || relay_open;
   input.hold_blind = machine_.state == State::probation;
-  input.target_commanded = (link_events & link_event::target_positive) != 0;
+  input.target_commanded = (link_events & link_event::host_heats) != 0;
   const auto& heaters = printer_.config.profile.heaters;
   for (const auto& sensor : printer_.own_sensors) {
     if (sensor.heater >= heaters.size()) continue;
@@ -91,10 +91,14 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
   CauseSet causes = 0;
   if (link_events & link_event::boot_banner) memory_.halted_ns = 0;
   if (link_events & (link_event::halt_text | link_event::thermal_fault)) memory_.halted_ns = now_ns;
-  const bool watched = on_guard() || machine_.state == State::probation;
-  if (!watched) return 0;
-  if (link_events & link_event::halt_text) causes |= bit(Cause::firmware_halt);
-  if (link_events & link_event::thermal_fault) {
+  const bool on_probation = machine_.state == State::probation;
+  if (!on_guard() && !on_probation) return 0;
+  // What a board says before it is revived, its power off, is its late answer to the last stop.
+  const bool answers_the_stop = on_probation && machine_.phase == Phase::reviving;
+  if (!answers_the_stop && (link_events & link_event::halt_text)) {
+    causes |= bit(Cause::firmware_halt);
+  }
+  if (!answers_the_stop && (link_events & link_event::thermal_fault)) {
     causes |= bit(Cause::firmware_thermal);
     rules_.doubt(max_heaters);
   }
@@ -105,6 +109,8 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
 CauseSet PrinterMonitor::judge_probation(const StepInput& input, MonitorFacts& facts) noexcept {
   if (!probation_.running()) return 0;
   using thermal::ProbationVerdict;
+  probation_.confirm(printer_.confirmed_ns.load(std::memory_order_acquire));
+  facts.confirm_due_ns = probation_.confirm_due_ns(input);
   const std::uint32_t trusted = printer_.trusted_heaters.load(std::memory_order_relaxed);
   const LinkState link = printer_.shared.link_state.load(std::memory_order_acquire);
   // A report counts only from the printer that is expected here.
@@ -177,7 +183,7 @@ void PrinterMonitor::raise(CauseSet causes) noexcept {
   if (machine_.state == State::boot) return;
   // A verdict is repeated for as long as it holds; a latch takes each cause once.
   if (machine::latched(machine_)) causes &= ~machine_.causes;
-  // Watch mode mutes the model-based verdicts; of the rules, only the frozen reading is of them.
+  // Watch mode mutes the model-based verdicts, and a frozen reading counts as one of them.
   if (machine_.state == State::watch) causes &= ~bit(Cause::frozen);
   if (causes != 0) core_.raise(printer_, causes);
 }

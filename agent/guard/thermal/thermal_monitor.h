@@ -26,7 +26,7 @@ struct StepInput {
   /// (over limit, idle rise, own sensor over the limit) is judged all the same.
   bool stopped = false;
   bool hold_blind = false;        ///< Probation watches the first report itself.
-  bool target_commanded = false;  ///< link_event::target_positive since the last step.
+  bool target_commanded = false;  ///< link_event::host_heats since the last step.
   std::array<OwnSensorView, max_heaters> own{};
 };
 
