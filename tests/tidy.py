@@ -64,7 +64,7 @@ def function_problems(lines):
         if start is None and opens and not line.strip().startswith(("if ", "for ", "while ",
                                                                     "switch ", "TEST")):
             start, indent = number, opens.group(1)
-        elif start is not None and line == indent + "}":
+        elif start is not None and line in (indent + "}", indent + "};"):
             if number - start - 1 > MAX_FUNCTION:
                 yield start, f"a function of {number - start - 1} lines, at most {MAX_FUNCTION}"
             start = None

@@ -56,14 +56,10 @@ void black_out(std::string& text, std::string_view prefix, bool keep_id) {
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::error:
-      return "error";
-    case Level::warning:
-      return "warning";
-    case Level::info:
-      return "info";
-    case Level::debug:
-      return "debug";
+    case Level::error: return "error";
+    case Level::warning: return "warning";
+    case Level::info: return "info";
+    case Level::debug: return "debug";
   }
   return "info";
 }

@@ -10,8 +10,8 @@
 namespace firebreak::storage {
 namespace {
 
-// The names of a database's files as a VFS wants them: it looks for parameters in front of and behind
-// the text of a name (sqlite.org/c3ref/create_filename.html).
+// The names of a database's files as a VFS wants them: it looks for parameters in front of and
+// behind the text of a name (sqlite.org/c3ref/create_filename.html).
 class FileNames {
  public:
   explicit FileNames(const std::string& database)

@@ -25,20 +25,14 @@ Meaning meaning_of(int code) {
     case SQLITE_PERM:
     case SQLITE_AUTH:
       return {ErrorCode::unavailable, "the file may not be written; look at its rights and mount"};
-    case SQLITE_NOMEM:
-      return {ErrorCode::unavailable, "no memory for the database"};
+    case SQLITE_NOMEM: return {ErrorCode::unavailable, "no memory for the database"};
     case SQLITE_PROTOCOL:
-    case SQLITE_INTERRUPT:
-      return {ErrorCode::unavailable, "the database was disturbed; try again"};
+    case SQLITE_INTERRUPT: return {ErrorCode::unavailable, "the database was disturbed; try again"};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return {ErrorCode::corrupt, "the database file is damaged"};
-    case SQLITE_CONSTRAINT:
-      return {ErrorCode::refused, "the change breaks a rule of the database"};
-    case SQLITE_TOOBIG:
-      return {ErrorCode::bad_input, "the value is too large for the database"};
-    default:
-      return {ErrorCode::internal, "the database refused a statement of ours"};
+    case SQLITE_NOTADB: return {ErrorCode::corrupt, "the database file is damaged"};
+    case SQLITE_CONSTRAINT: return {ErrorCode::refused, "the change breaks a rule of the database"};
+    case SQLITE_TOOBIG: return {ErrorCode::bad_input, "the value is too large for the database"};
+    default: return {ErrorCode::internal, "the database refused a statement of ours"};
   }
 }
 
@@ -68,10 +62,8 @@ bool is_lost_write(int code) noexcept {
     case SQLITE_IOERR_TRUNCATE:
     case SQLITE_IOERR_CLOSE:
     case SQLITE_IOERR_SHORT_READ:
-    case SQLITE_IOERR_READ:
-      return true;
-    default:
-      return false;
+    case SQLITE_IOERR_READ: return true;
+    default: return false;
   }
 }
 

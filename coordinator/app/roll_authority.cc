@@ -85,7 +85,8 @@ Result<std::string> take_over(const fs::path& dir) {
     return fail(moved.error());
   return "the CA is new, SHA-256 " + fingerprint_of(**next) +
          "; the old one's certificates still count\nnext: start the coordinator; people log in "
-         "again (firebreak login); when `firebreak agents` shows no certificate of the old CA, stop "
+         "again (firebreak login); when `firebreak agents` shows no certificate of the old CA, "
+         "stop "
          "it and: --roll-ca forget";
 }
 

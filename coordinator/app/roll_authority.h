@@ -19,8 +19,9 @@ namespace firebreak::coordinator {
 Result<std::string> trusted_roots(const std::filesystem::path& state_dir,
                                   const identity::Authority& present);
 
-/// `step`: "prepare", "switch" or "forget". Returns what happened and what to do next, for a person.
-/// Errors: unavailable (the coordinator runs), refused (out of order), not_found, bad_input.
+/// `step`: "prepare", "switch" or "forget". Returns what happened and what to do next, for a
+/// person. Errors: unavailable (the coordinator runs), refused (out of order), not_found,
+/// bad_input.
 Result<std::string> roll_authority(const std::filesystem::path& state_dir, std::string_view step,
                                    WallTime now);
 

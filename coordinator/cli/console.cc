@@ -17,18 +17,12 @@ constexpr std::string_view gap = "  ";
 
 std::string_view sequence_of(Tone tone) {
   switch (tone) {
-    case Tone::good:
-      return "\033[32m";
-    case Tone::warning:
-      return "\033[33m";
-    case Tone::alarm:
-      return "\033[1;31m";
-    case Tone::dim:
-      return "\033[2m";
-    case Tone::strong:
-      return "\033[1m";
-    case Tone::plain:
-      break;
+    case Tone::good: return "\033[32m";
+    case Tone::warning: return "\033[33m";
+    case Tone::alarm: return "\033[1;31m";
+    case Tone::dim: return "\033[2m";
+    case Tone::strong: return "\033[1m";
+    case Tone::plain: break;
   }
   return {};
 }

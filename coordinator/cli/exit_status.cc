@@ -18,20 +18,14 @@ ExitStatus status_of_http(long http_status, std::string_view code, bool changes)
     case 413:
     case 414:
     case 415:
-    case 422:
-      return ExitStatus::usage;
+    case 422: return ExitStatus::usage;
     case 401:
-    case 403:
-      return ExitStatus::not_allowed;
-    case 404:
-      return ExitStatus::not_found;
+    case 403: return ExitStatus::not_allowed;
+    case 404: return ExitStatus::not_found;
     case 409:
-    case 412:
-      return ExitStatus::refused;
-    case 504:
-      return changes ? ExitStatus::outcome_unknown : ExitStatus::failed;
-    default:
-      break;
+    case 412: return ExitStatus::refused;
+    case 504: return changes ? ExitStatus::outcome_unknown : ExitStatus::failed;
+    default: break;
   }
   return http_status >= 200 && http_status < 300 ? ExitStatus::done : ExitStatus::failed;
 }

@@ -81,20 +81,14 @@ HttpError error_of(CURLcode code, CURL* handle, const char* detail) {
   error.may_have_arrived = sent > 0;
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-      error.kind = HttpError::Kind::unreachable;
-      break;
+    case CURLE_COULDNT_CONNECT: error.kind = HttpError::Kind::unreachable; break;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CONNECT_ERROR:
-      error.kind = HttpError::Kind::untrusted;
-      break;
+    case CURLE_SSL_CONNECT_ERROR: error.kind = HttpError::Kind::untrusted; break;
     case CURLE_OPERATION_TIMEDOUT:
       error.kind = sent > 0 ? HttpError::Kind::timed_out : HttpError::Kind::unreachable;
       break;
-    default:
-      error.kind = HttpError::Kind::broken;
-      break;
+    default: error.kind = HttpError::Kind::broken; break;
   }
   return error;
 }

@@ -124,10 +124,8 @@ void DoorConnection::read_on() {
   const std::size_t taken = parser_.feed(inbox_);
   inbox_.erase(0, taken);
   switch (parser_.state()) {
-    case RequestParser::State::refused:
-      return refuse(parser_.refusal());
-    case RequestParser::State::complete:
-      return dispatch();
+    case RequestParser::State::refused: return refuse(parser_.refusal());
+    case RequestParser::State::complete: return dispatch();
     case RequestParser::State::body:
       if (was_in_head) set_deadline(core_.options.body, "body");
       return;

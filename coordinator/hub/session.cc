@@ -184,10 +184,8 @@ void Session::on_admission(Admission admission) {
     return end("unavailable", "the coordinator's store does not answer; dial again");
   }
   switch (*admission.standing) {
-    case Standing::good:
-      break;
-    case Standing::revoked:
-      return refuse("revoked", "revoked", "this agent was revoked");
+    case Standing::good: break;
+    case Standing::revoked: return refuse("revoked", "revoked", "this agent was revoked");
     case Standing::superseded:
       return refuse("superseded", "unauthenticated",
                     "this certificate was replaced by a newer one");

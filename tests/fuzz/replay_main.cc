@@ -47,15 +47,11 @@ void mutate(Bytes& bytes, const std::vector<Bytes>& seeds, std::mt19937_64& rand
       case 0:
         if (at < bytes.size()) bytes[at] ^= static_cast<std::uint8_t>(1U << (random() % 8));
         break;
-      case 1:
-        bytes.insert(where, interesting[pick(random, std::size(interesting))]);
-        break;
+      case 1: bytes.insert(where, interesting[pick(random, std::size(interesting))]); break;
       case 2:
         if (at < bytes.size()) bytes.erase(where);
         break;
-      case 3:
-        bytes.resize(at);
-        break;
+      case 3: bytes.resize(at); break;
       case 4: {
         const auto& other = seeds[pick(random, seeds.size())];
         const auto from = pick(random, other.size());

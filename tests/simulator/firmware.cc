@@ -163,17 +163,12 @@ std::optional<Nanos> Firmware::next_event() const {
 void Firmware::on_emergency(Emergency found) {
   if (state_ != FirmwareState::running) return;
   switch (found) {
-    case Emergency::halt:
-      halt_requested_ = halt_requested_ || !ignores_halt_;
-      break;
-    case Emergency::break_wait:
-      break_wait_ = true;
-      break;
+    case Emergency::halt: halt_requested_ = halt_requested_ || !ignores_halt_; break;
+    case Emergency::break_wait: break_wait_ = true; break;
     case Emergency::quick_stop:
       if (!hung_) quick_stop();
       break;
-    case Emergency::none:
-      break;
+    case Emergency::none: break;
   }
 }
 
@@ -260,18 +255,12 @@ bool Firmware::finish_waiting() {
 
 bool Firmware::wait_is_over() {
   switch (execution_.waiting) {
-    case Waiting::nothing:
-      return false;
-    case Waiting::planner_room:
-      return !motion_.full();
-    case Waiting::planner_empty:
-      return motion_.idle();
-    case Waiting::time:
-      return now_ >= execution_.until;
-    case Waiting::hotend:
-      return heat_wait_over(hotend_);
-    case Waiting::bed:
-      return heat_wait_over(bed_);
+    case Waiting::nothing: return false;
+    case Waiting::planner_room: return !motion_.full();
+    case Waiting::planner_empty: return motion_.idle();
+    case Waiting::time: return now_ >= execution_.until;
+    case Waiting::hotend: return heat_wait_over(hotend_);
+    case Waiting::bed: return heat_wait_over(bed_);
     case Waiting::user:
       return break_wait_ || (execution_.until > Nanos{0} && now_ >= execution_.until);
   }

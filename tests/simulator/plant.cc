@@ -55,17 +55,12 @@ void Sensor::set_fault(SensorFault fault, double forced_celsius) {
 
 double Sensor::read(std::mt19937_64& random) {
   switch (fault_) {
-    case SensorFault::frozen:
-      return last_;
-    case SensorFault::open:
-      return last_ = kTableBottomCelsius;
-    case SensorFault::shorted:
-      return last_ = kTableTopCelsius;
-    case SensorFault::forced:
-      return last_ = forced_;
+    case SensorFault::frozen: return last_;
+    case SensorFault::open: return last_ = kTableBottomCelsius;
+    case SensorFault::shorted: return last_ = kTableTopCelsius;
+    case SensorFault::forced: return last_ = forced_;
     case SensorFault::none:
-    case SensorFault::out:
-      break;
+    case SensorFault::out: break;
   }
   // Sum of uniforms: the same bytes on every machine, which std::normal_distribution is not.
   double noise = 0;

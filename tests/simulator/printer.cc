@@ -33,18 +33,12 @@ constexpr FaultName kFaultNames[] = {
 
 SensorFault sensor_fault(Fault fault) {
   switch (fault) {
-    case Fault::sensor_out:
-      return SensorFault::out;
-    case Fault::sensor_frozen:
-      return SensorFault::frozen;
-    case Fault::sensor_open:
-      return SensorFault::open;
-    case Fault::sensor_short:
-      return SensorFault::shorted;
-    case Fault::sensor_forced:
-      return SensorFault::forced;
-    default:
-      return SensorFault::none;
+    case Fault::sensor_out: return SensorFault::out;
+    case Fault::sensor_frozen: return SensorFault::frozen;
+    case Fault::sensor_open: return SensorFault::open;
+    case Fault::sensor_short: return SensorFault::shorted;
+    case Fault::sensor_forced: return SensorFault::forced;
+    default: return SensorFault::none;
   }
 }
 
@@ -113,18 +107,10 @@ void Printer::settle() {
   if (firmware_.state() != last_state_) {
     last_state_ = firmware_.state();
     switch (last_state_) {
-      case FirmwareState::halted:
-        record("halted", firmware_.halt_reason());
-        break;
-      case FirmwareState::running:
-        record("boot");
-        break;
-      case FirmwareState::booting:
-        record("reset");
-        break;
-      case FirmwareState::off:
-        record("off");
-        break;
+      case FirmwareState::halted: record("halted", firmware_.halt_reason()); break;
+      case FirmwareState::running: record("boot"); break;
+      case FirmwareState::booting: record("reset"); break;
+      case FirmwareState::off: record("off"); break;
     }
   }
   update_power(hotend_);
@@ -192,24 +178,12 @@ void Printer::set_fault(Fault fault, bool on, HeaterId id, double value) {
     case Fault::heater_on:
       target.stuck = on ? std::optional(std::clamp(value, 0.0, 1.0)) : std::nullopt;
       break;
-    case Fault::heater_open:
-      target.open = on;
-      break;
-    case Fault::hung:
-      firmware_.set_hung(on);
-      break;
-    case Fault::protection_off:
-      firmware_.set_protection(!on);
-      break;
-    case Fault::halt_ignored:
-      firmware_.set_ignores_halt(on);
-      break;
-    case Fault::junk:
-      junk_per_second_ = on ? std::max(0.0, value) : 0;
-      break;
-    default:
-      target.sensor.set_fault(on ? sensor_fault(fault) : SensorFault::none, value);
-      break;
+    case Fault::heater_open: target.open = on; break;
+    case Fault::hung: firmware_.set_hung(on); break;
+    case Fault::protection_off: firmware_.set_protection(!on); break;
+    case Fault::halt_ignored: firmware_.set_ignores_halt(on); break;
+    case Fault::junk: junk_per_second_ = on ? std::max(0.0, value) : 0; break;
+    default: target.sensor.set_fault(on ? sensor_fault(fault) : SensorFault::none, value); break;
   }
   settle();
 }

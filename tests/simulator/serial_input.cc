@@ -27,18 +27,12 @@ EmergencyParser::State EmergencyParser::next(char byte) const {
     case State::m:
       if (byte == ' ') return State::m;
       return byte == '1' ? State::m1 : byte == '4' ? State::m4 : State::ignore;
-    case State::m1:
-      return byte == '0' ? State::m10 : byte == '1' ? State::m11 : State::ignore;
-    case State::m10:
-      return byte == '8' ? State::m108 : State::ignore;
-    case State::m11:
-      return byte == '2' ? State::m112 : State::ignore;
-    case State::m4:
-      return byte == '1' ? State::m41 : State::ignore;
-    case State::m41:
-      return byte == '0' ? State::m410 : State::ignore;
-    default:
-      return state_;
+    case State::m1: return byte == '0' ? State::m10 : byte == '1' ? State::m11 : State::ignore;
+    case State::m10: return byte == '8' ? State::m108 : State::ignore;
+    case State::m11: return byte == '2' ? State::m112 : State::ignore;
+    case State::m4: return byte == '1' ? State::m41 : State::ignore;
+    case State::m41: return byte == '0' ? State::m410 : State::ignore;
+    default: return state_;
   }
 }
 
@@ -50,14 +44,10 @@ Emergency EmergencyParser::take(char byte) {
   }
   state_ = State::start;
   switch (before) {
-    case State::m108:
-      return Emergency::break_wait;
-    case State::m112:
-      return Emergency::halt;
-    case State::m410:
-      return Emergency::quick_stop;
-    default:
-      return Emergency::none;
+    case State::m108: return Emergency::break_wait;
+    case State::m112: return Emergency::halt;
+    case State::m410: return Emergency::quick_stop;
+    default: return Emergency::none;
   }
 }
 

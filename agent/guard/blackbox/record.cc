@@ -13,12 +13,9 @@ std::string_view to_string(EventKind kind) noexcept {
 
 std::string_view to_string(Severity severity) noexcept {
   switch (severity) {
-    case Severity::info:
-      return "info";
-    case Severity::warning:
-      return "warning";
-    case Severity::alarm:
-      return "alarm";
+    case Severity::info: return "info";
+    case Severity::warning: return "warning";
+    case Severity::alarm: return "alarm";
   }
   return "alarm";
 }

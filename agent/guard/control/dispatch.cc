@@ -70,19 +70,13 @@ void answer_problem(Request& request, std::string_view code, std::string_view me
 
 std::string_view code_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::bad_input:
-      return "bad_request";
-    case ErrorCode::not_found:
-      return "not_found";
-    case ErrorCode::not_allowed:
-      return "not_allowed";
-    case ErrorCode::refused:
-      return "refused";
-    case ErrorCode::unavailable:
-      return "busy";
+    case ErrorCode::bad_input: return "bad_request";
+    case ErrorCode::not_found: return "not_found";
+    case ErrorCode::not_allowed: return "not_allowed";
+    case ErrorCode::refused: return "refused";
+    case ErrorCode::unavailable: return "busy";
     case ErrorCode::corrupt:
-    case ErrorCode::internal:
-      break;
+    case ErrorCode::internal: break;
   }
   return "failed";
 }
@@ -353,8 +347,7 @@ std::string missing_right(const VerbRight& verb, const Peer& peer) {
                             : peer.name +
                                   " is not in the guard's reset group (guard.yaml: "
                                   "users.reset_group); ask one of its members";
-    case Right::uplink:
-      return "only the uplink may ask for this, on uplink.sock";
+    case Right::uplink: return "only the uplink may ask for this, on uplink.sock";
   }
   return "unknown right";
 }

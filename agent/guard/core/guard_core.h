@@ -79,17 +79,17 @@ struct PrinterRuntime {
   PrinterShared shared;
   // Written by the monitor thread.
   Seqlock<MonitorFacts> monitor;
-  std::atomic<std::uint32_t> cold_minutes{0};  ///< Whole minutes seen cold and idle, up to 60.
-  std::atomic<bool> blind{false};              ///< Blind while it may be hot.
+  std::atomic<std::uint32_t> cold_minutes{0};     ///< Whole minutes seen cold and idle, up to 60.
+  std::atomic<bool> blind{false};                 ///< Blind while it may be hot.
   std::atomic<std::uint32_t> trusted_heaters{0};  ///< Bit per heater: fresh and not doubted.
 
-  std::atomic<std::uint32_t> requests{0};    // Raised by the control thread.
+  std::atomic<std::uint32_t> requests{0};  // Raised by the control thread.
   std::atomic<std::int64_t> watch_ns{0};
   std::atomic<std::int64_t> confirmed_ns{0};  ///< When a person last looked at a probation.
 
   // Written by the estop thread.
   machine::Memory memory;
-  Seqlock<machine::Memory> seen;     ///< The same, for every other thread.
+  Seqlock<machine::Memory> seen;  ///< The same, for every other thread.
   Seqlock<PassTimes> last_pass;
   MappedLayout::Printer* mapped = nullptr;
   machine::Start start = machine::Start::running;
@@ -101,7 +101,7 @@ struct PrinterRuntime {
 struct InputRuntime {
   InputConfig config;
   std::size_t line = 0;
-  std::vector<std::size_t> zone;               ///< Printer indices.
+  std::vector<std::size_t> zone;  ///< Printer indices.
   std::atomic<bool> pressed{true};
   std::atomic<std::int64_t> pressed_at_ns{0};  ///< Last press; 0 = never seen.
 };
@@ -131,16 +131,16 @@ struct GuardCore {
   bool keeps_descriptors = false;     ///< A service manager holds the ports over a restart.
   std::vector<std::string> warnings;  ///< Found at the start; constant after it.
   Liveness liveness;
-  int stop_event = -1;  ///< eventfd: wakes the estop thread at once.
-  std::atomic<bool> stopping{false};            ///< The service was asked to end.
-  std::atomic<bool> end{false};                 ///< Threads leave their loops.
+  int stop_event = -1;                ///< eventfd: wakes the estop thread at once.
+  std::atomic<bool> stopping{false};  ///< The service was asked to end.
+  std::atomic<bool> end{false};       ///< Threads leave their loops.
   std::atomic<bool> board_lost{false};
-  std::atomic<bool> blind_alarm{false};         ///< Monitor: a printer is blind while hot.
+  std::atomic<bool> blind_alarm{false};  ///< Monitor: a printer is blind while hot.
   std::atomic<std::int64_t> silenced_until_ns{0};
   std::atomic<std::uint32_t> host_reset_request{0};  ///< The latch number typed, or 0.
   std::atomic<std::uint32_t> forget_restarts{0};
   std::atomic<bool> alarm_on{false};
-  std::atomic<std::uint32_t> slot_request{0};   ///< Counts: the slots should be written.
+  std::atomic<std::uint32_t> slot_request{0};  ///< Counts: the slots should be written.
   Seqlock<HostMemory> host_seen;
 
   /// Raises causes on a printer and wakes the estop thread. Any thread; never blocks.

@@ -23,16 +23,16 @@ struct HeaterReading {
   float duty = unknown;            ///< 0…1, or NaN where the firmware does not say.
   std::int64_t celsius_at_ns = 0;  ///< CLOCK_MONOTONIC of the last temperature; 0 = never.
   std::int64_t target_at_ns = 0;
-  std::uint32_t reports = 0;       ///< Counts temperatures, so that a reader sees a new one.
+  std::uint32_t reports = 0;  ///< Counts temperatures, so that a reader sees a new one.
 };
 
 struct PrinterReadings {
   std::array<HeaterReading, max_heaters> heaters{};  ///< In the order of the profile's heaters.
-  std::int64_t line_at_ns = 0;         ///< Last complete line of any kind.
-  std::int64_t temperature_at_ns = 0;  ///< Last line with a temperature.
-  std::int64_t busy_at_ns = 0;         ///< Last `busy:` or `wait`.
-  float fan = unknown;                 ///< Part fan 0…1 as commanded through the proxy.
-  std::uint32_t bad_lines = 0;         ///< Lines that could not be understood or were junk.
+  std::int64_t line_at_ns = 0;                       ///< Last complete line of any kind.
+  std::int64_t temperature_at_ns = 0;                ///< Last line with a temperature.
+  std::int64_t busy_at_ns = 0;                       ///< Last `busy:` or `wait`.
+  float fan = unknown;          ///< Part fan 0…1 as commanded through the proxy.
+  std::uint32_t bad_lines = 0;  ///< Lines that could not be understood or were junk.
   std::uint32_t lines = 0;
 };
 
@@ -152,8 +152,8 @@ struct PrinterShared {
 
   // Written by the estop thread (the machine).
   std::atomic<LinkMode> link_mode{LinkMode::latched};
-  std::atomic<std::uint32_t> revival_request{0};  ///< Counts requested revivals.
-  std::atomic<std::uint32_t> no_new_heat{0};      ///< Reasons as bits; 0 = heat allowed.
+  std::atomic<std::uint32_t> revival_request{0};   ///< Counts requested revivals.
+  std::atomic<std::uint32_t> no_new_heat{0};       ///< Reasons as bits; 0 = heat allowed.
   std::atomic<std::uint32_t> stop_bytes_taken{0};  ///< Bytes of stop sequences the port took.
 
   // Raised by anyone, taken by the estop thread.

@@ -12,9 +12,9 @@ namespace firebreak::guard {
 /// A change of a stop input. Level 1 is the released, current-carrying state of a normally closed
 /// contact; 0 is pressed, or the wire cut.
 struct InputEdge {
-  std::size_t line = 0;        ///< Index that claim_input() gave.
+  std::size_t line = 0;  ///< Index that claim_input() gave.
   bool level = false;
-  std::int64_t edge_ns = 0;    ///< CLOCK_MONOTONIC when the hardware saw it.
+  std::int64_t edge_ns = 0;  ///< CLOCK_MONOTONIC when the hardware saw it.
 };
 
 /// The lines of a host board: GPIO chips, or the simulator's socket. Lines are claimed once at
@@ -41,7 +41,8 @@ class Board {
   virtual std::size_t read_changes(std::span<InputEdge> edges, bool& lost) noexcept = 0;
 
   /// Newest value of an own temperature sensor and its age's start; false if there is none yet.
-  virtual bool own_reading(std::size_t line, float& celsius, std::int64_t& at_ns) const noexcept = 0;
+  virtual bool own_reading(std::size_t line, float& celsius,
+                           std::int64_t& at_ns) const noexcept = 0;
 };
 
 }  // namespace firebreak::guard

@@ -59,8 +59,8 @@ SimBoard::~SimBoard() { close(fd_); }
 
 Result<std::size_t> SimBoard::claim(const std::string& line, const std::string& how) {
   if (count_ == max_lines) {
-    return fail(ErrorCode::bad_input, fmt::format("board line {}: more than {} lines", line,
-                                                  max_lines));
+    return fail(ErrorCode::bad_input,
+                fmt::format("board line {}: more than {} lines", line, max_lines));
   }
   const std::string request = fmt::format("claim {} {}", line, how);
   if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
@@ -109,8 +109,7 @@ bool SimBoard::level(std::size_t line) const noexcept {
 bool SimBoard::set(std::size_t line, bool level) noexcept {
   Line& slot = lines_[line];
   const auto& message = slot.messages[level ? 1 : 0];
-  const ssize_t sent =
-      send(fd_, message.data(), slot.message_size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t sent = send(fd_, message.data(), slot.message_size, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0) return false;
   slot.level.store(level, std::memory_order_release);
   return true;

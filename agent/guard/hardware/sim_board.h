@@ -32,7 +32,7 @@ class SimBoard final : public Board {
     std::atomic<bool> level{false};
     std::atomic<float> celsius{0};
     std::atomic<std::int64_t> celsius_at_ns{0};
-    int index = -1;  ///< The simulator's number of this line.
+    int index = -1;                                  ///< The simulator's number of this line.
     std::array<std::array<char, 16>, 2> messages{};  ///< "set <index> 0" and "… 1", ready-made.
     std::size_t message_size = 0;
   };

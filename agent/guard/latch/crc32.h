@@ -6,8 +6,8 @@
 
 namespace firebreak::guard {
 
-/// CRC-32 (ISO 3309, reflected, as in IEEE 802.3 and zlib) of `size` bytes. Finds torn and bit-rotten
-/// records; it is no protection against a person.
+/// CRC-32 (ISO 3309, reflected, as in IEEE 802.3 and zlib) of `size` bytes. Finds torn and
+/// bit-rotten records; it is no protection against a person.
 inline std::uint32_t crc32(const void* data, std::size_t size) noexcept {
   static constexpr auto table = [] {
     std::array<std::uint32_t, 256> entries{};

@@ -16,8 +16,7 @@ constexpr std::string_view store_name = "latch";
 bool fits(const MappedLayout& layout, std::string_view boot_id) {
   const std::size_t length = strnlen(layout.boot_id, sizeof(layout.boot_id));
   return layout.magic == MappedLayout::magic_value &&
-         layout.version == MappedLayout::layout_version &&
-         layout.size == sizeof(MappedLayout) &&
+         layout.version == MappedLayout::layout_version && layout.size == sizeof(MappedLayout) &&
          std::string_view(layout.boot_id, length) == boot_id;
 }
 

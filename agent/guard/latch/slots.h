@@ -21,8 +21,8 @@ struct SlotContent {
     std::uint32_t generation = 0;
     std::uint32_t cold_minutes = 0;  ///< Whole minutes recorded cold and idle, up to 60.
   };
-  std::uint64_t counter = 0;          ///< Rises with each write; the larger slot is the newer.
-  std::uint32_t boots = 0;            ///< Starts of the host since it last stayed up 15 minutes.
+  std::uint64_t counter = 0;  ///< Rises with each write; the larger slot is the newer.
+  std::uint32_t boots = 0;    ///< Starts of the host since it last stayed up 15 minutes.
   std::uint32_t host_latched = 0;
   CauseSet host_causes = 0;
   std::uint32_t host_generation = 0;
@@ -37,8 +37,9 @@ class Slots {
   static constexpr std::size_t file_bytes = 4096;
 
   /// Locks `folder` for this process, and opens (and preallocates, where missing) `latch.0` and
-  /// `latch.1` in it. Fails only when another guard holds the folder: a disk that is full, read-only
-  /// or broken costs the memory of a latch, never the protection; read() and write() then say so.
+  /// `latch.1` in it. Fails only when another guard holds the folder: a disk that is full,
+  /// read-only or broken costs the memory of a latch, never the protection; read() and write() then
+  /// say so.
   static Result<Slots> open(const std::filesystem::path& folder);
   Slots(Slots&& other) noexcept;
   Slots& operator=(Slots&&) = delete;

@@ -263,9 +263,7 @@ void LinkCore::ask(MonotonicTime now) {
   switch (state_) {
     case LinkState::opening:
     case LinkState::identifying:
-    case LinkState::wrong_printer:
-      ask_identity(now);
-      break;
+    case LinkState::wrong_printer: ask_identity(now); break;
     case LinkState::ready:
       if (!info_known_ && now - asked_at_ > identity_again_every) {
         // A port taken over from an earlier run: what it can do is not known here.
@@ -275,12 +273,9 @@ void LinkCore::ask(MonotonicTime now) {
         break;
       }
       [[fallthrough]];
-    case LinkState::halted:
-      ask_temperature(now);
-      break;
+    case LinkState::halted: ask_temperature(now); break;
     case LinkState::absent:
-    case LinkState::blocked:
-      break;
+    case LinkState::blocked: break;
   }
   if (command_ != Command::none) command_since_ = now;
 }

@@ -64,38 +64,27 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
   readings_.line_at_ns = count_ns(now);
   readings_changed_ = true;
   switch (parsed.kind) {
-    case LineKind::temperature:
-      on_report(parsed, ending, answers_question, now);
-      break;
+    case LineKind::temperature: on_report(parsed, ending, answers_question, now); break;
     case LineKind::busy:
     case LineKind::wait:
       busy_at_ = now;
       readings_.busy_at_ns = count_ns(now);
       break;
-    case LineKind::banner:
-      on_banner(line, own_ending, now);
-      break;
-    case LineKind::halt:
-      on_halt(line, own_ending, now);
-      break;
+    case LineKind::banner: on_banner(line, own_ending, now); break;
+    case LineKind::halt: on_halt(line, own_ending, now); break;
     case LineKind::thermal_fault:
       raise(link_event::thermal_fault);
       note(LinkNote::firmware_fault, NoteSeverity::alarm, "the firmware says: ", line);
       break;
-    case LineKind::firmware_info:
-      on_firmware_info(parsed, ending, now);
-      break;
+    case LineKind::firmware_info: on_firmware_info(parsed, ending, now); break;
     case LineKind::capability:
       if (parsed.capability == "AUTOREPORT_TEMP") autoreport_capable_ = parsed.capability_on;
       break;
     case LineKind::resend:
       answers_.clear();  // The firmware has thrown away what it had not read yet.
       break;
-    case LineKind::malformed:
-      ++readings_.bad_lines;
-      break;
-    default:
-      break;
+    case LineKind::malformed: ++readings_.bad_lines; break;
+    default: break;
   }
 }
 

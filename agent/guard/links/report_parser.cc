@@ -167,16 +167,10 @@ ParsedLine parse_line(std::string_view line) noexcept {
   if (!out.acknowledges && parse_fault(text, out)) return out;
   if (!is_prose(text)) {
     switch (parse_temperatures(text, out)) {
-      case ReportVerdict::report:
-        out.kind = LineKind::temperature;
-        return out;
-      case ReportVerdict::damaged:
-        out.kind = LineKind::malformed;
-        return out;
-      case ReportVerdict::not_ready:
-        return out;
-      case ReportVerdict::no_report:
-        break;
+      case ReportVerdict::report: out.kind = LineKind::temperature; return out;
+      case ReportVerdict::damaged: out.kind = LineKind::malformed; return out;
+      case ReportVerdict::not_ready: return out;
+      case ReportVerdict::no_report: break;
     }
   }
   parse_plain(text, out);

@@ -84,16 +84,11 @@ class ReportReader {
     in_.skip(length + 1);
     last_tool_ = nullptr;
     switch (key.sort) {
-      case Key::Sort::temperature:
-        return read_temperature(key);
-      case Key::Sort::duty:
-        return read_duty(key);
-      case Key::Sort::wait:
-        return read_wait();
-      case Key::Sort::tool:
-        return read_tool();
-      case Key::Sort::skipped:
-        return read_skipped(key);
+      case Key::Sort::temperature: return read_temperature(key);
+      case Key::Sort::duty: return read_duty(key);
+      case Key::Sort::wait: return read_wait();
+      case Key::Sort::tool: return read_tool();
+      case Key::Sort::skipped: return read_skipped(key);
     }
     return false;
   }

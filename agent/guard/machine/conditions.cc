@@ -26,8 +26,7 @@ bool contact_open(const Memory& memory, const Facts& facts) noexcept {
 // nothing but a software stop.
 bool heat_has_ended(const Memory& memory, const Facts& facts) noexcept {
   if (contact_open(memory, facts) || facts.cooled_elsewhere) return true;
-  const bool software_only =
-      (memory.causes & (immediate_causes | doubting_causes())) == 0;
+  const bool software_only = (memory.causes & (immediate_causes | doubting_causes())) == 0;
   return facts.cooled && software_only;
 }
 
@@ -111,8 +110,7 @@ std::int64_t relay_rests_until_ns(const Memory& memory) noexcept {
 
 bool holds(When when, const Memory& memory, const Facts& facts) noexcept {
   switch (when) {
-    case When::immediate_trip:
-      return (facts.trips & ~software_causes) != 0;
+    case When::immediate_trip: return (facts.trips & ~software_causes) != 0;
     case When::software_trip: return (facts.trips & software_causes) != 0;
     case When::any_trip: return facts.trips != 0;
     case When::stopping_hot: return facts.service_stopping && facts.hot;
@@ -128,8 +126,7 @@ bool holds(When when, const Memory& memory, const Facts& facts) noexcept {
     case When::feedback_live:
       return facts.has_relay && facts.feedback == Feedback::closed &&
              due(memory.feedback_due_ns, facts);
-    case When::not_verifiable_dtr:
-      return !facts.has_relay && facts.dtr_rung && !memory.dtr_used;
+    case When::not_verifiable_dtr: return !facts.has_relay && facts.dtr_rung && !memory.dtr_used;
     case When::not_verifiable: return feedback_over(memory, facts);
     case When::heat_while_latched: return facts.sign_of_heat;
     case When::live_while_open:

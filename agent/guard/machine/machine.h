@@ -122,11 +122,11 @@ struct Facts {
   bool feedback_settled = false;  ///< The limit below has passed since the last command.
   std::int64_t feedback_limit_ns = 200'000'000;  ///< Hold time + 200 ms without a drop line.
 
-  bool acknowledged = false;   ///< Halt text, or target 0 read back, since the stop.
-  bool silent = true;          ///< Nothing heard for `silence_after_acknowledge`.
-  bool cooled = false;         ///< Cooling (or cold) on the printer's own sensor since the stop.
+  bool acknowledged = false;      ///< Halt text, or target 0 read back, since the stop.
+  bool silent = true;             ///< Nothing heard for `silence_after_acknowledge`.
+  bool cooled = false;            ///< Cooling (or cold) on the printer's own sensor since the stop.
   bool cooled_elsewhere = false;  ///< The same by a source that no verdict doubts.
-  bool risen = false;          ///< More than 3 K since the stop (5 K on probation).
+  bool risen = false;             ///< More than 3 K since the stop (5 K on probation).
   bool target_positive = false;
   bool sign_of_heat = false;   ///< Heat, duty, target, banner or revival while latched.
   std::int64_t window_ns = 0;  ///< Cooling window of this stop; 0 = not provable.

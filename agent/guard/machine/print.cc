@@ -9,57 +9,38 @@ constexpr std::array<std::string_view, state_count> state_names{
     "boot", "watch", "armed", "stopping", "cutting", "not_cut", "tripped", "probation", "parked"};
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(When::count)> when_names{
-    "immediate trip",
-    "software trip",
-    "any trip",
-    "started too often",
-    "started bad slot",
-    "started new boot",
-    "started lapsed",
-    "resumed open",
-    "resumed armed",
-    "resumed watch",
-    "resumed stopping",
-    "resumed cutting",
-    "resumed not cut",
-    "resumed tripped",
-    "resumed probation",
-    "resumed parked",
-    "stopping hot",
-    "pulses lapsed",
-    "relay found open",
-    "watch asked",
-    "watch over",
-    "arm asked",
-    "acknowledged",
-    "proven",
-    "not acknowledged",
-    "fell silent",
-    "window over",
-    "risen",
-    "target back",
-    "feedback open",
-    "feedback live",
-    "not verifiable dtr",
-    "not verifiable",
-    "heat while latched",
-    "live while open",
-    "reset valid",
-    "repeat due",
-    "report late",
-    "heat on probation",
-    "may close",
-    "reported",
-    "clean over",
-    "released",
-    "unparked",
+    "immediate trip",   "software trip",      "any trip",          "started too often",
+    "started bad slot", "started new boot",   "started lapsed",    "resumed open",
+    "resumed armed",    "resumed watch",      "resumed stopping",  "resumed cutting",
+    "resumed not cut",  "resumed tripped",    "resumed probation", "resumed parked",
+    "stopping hot",     "pulses lapsed",      "relay found open",  "watch asked",
+    "watch over",       "arm asked",          "acknowledged",      "proven",
+    "not acknowledged", "fell silent",        "window over",       "risen",
+    "target back",      "feedback open",      "feedback live",     "not verifiable dtr",
+    "not verifiable",   "heat while latched", "live while open",   "reset valid",
+    "repeat due",       "report late",        "heat on probation", "may close",
+    "reported",         "clean over",         "released",          "unparked",
 };
 
-constexpr std::array<std::string_view, 19> effect_names{
-    "latch",   "open",        "send stop", "resend", "start stop deadlines",
-    "start feedback deadline", "prove",    "unproven", "dtr", "start watch",
-    "end watch", "allow heat", "revive",   "close",  "settle",
-    "finish",  "unlatch",     "acknowledge", "again"};
+constexpr std::array<std::string_view, 19> effect_names{"latch",
+                                                        "open",
+                                                        "send stop",
+                                                        "resend",
+                                                        "start stop deadlines",
+                                                        "start feedback deadline",
+                                                        "prove",
+                                                        "unproven",
+                                                        "dtr",
+                                                        "start watch",
+                                                        "end watch",
+                                                        "allow heat",
+                                                        "revive",
+                                                        "close",
+                                                        "settle",
+                                                        "finish",
+                                                        "unlatch",
+                                                        "acknowledge",
+                                                        "again"};
 
 std::string state_list(std::uint16_t from) {
   std::string text;
@@ -86,9 +67,7 @@ std::string effect_list(const Row& row) {
 
 }  // namespace
 
-std::string_view name(State state) noexcept {
-  return state_names[static_cast<std::size_t>(state)];
-}
+std::string_view name(State state) noexcept { return state_names[static_cast<std::size_t>(state)]; }
 
 std::string_view name(Phase phase) noexcept {
   constexpr std::array<std::string_view, 5> names{"none", "reviving", "watching", "settling",

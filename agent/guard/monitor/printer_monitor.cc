@@ -114,8 +114,7 @@ CauseSet PrinterMonitor::judge_probation(const StepInput& input, MonitorFacts& f
   const std::uint32_t trusted = printer_.trusted_heaters.load(std::memory_order_relaxed);
   const LinkState link = printer_.shared.link_state.load(std::memory_order_acquire);
   // A report counts only from the printer that is expected here.
-  const auto verdict =
-      probation_.step(input, readings_, link == LinkState::ready ? trusted : 0);
+  const auto verdict = probation_.step(input, readings_, link == LinkState::ready ? trusted : 0);
   switch (verdict) {
     case ProbationVerdict::waiting: return 0;
     case ProbationVerdict::watching:
@@ -141,20 +140,18 @@ void PrinterMonitor::judge_stop(const StepInput& input, std::uint32_t link_event
   }
   facts.acknowledged = memory_.acknowledged_ns != 0;
   const std::int64_t heard_ns = std::max(readings_.line_at_ns, memory_.acknowledged_ns);
-  facts.silent =
-      facts.acknowledged &&
-      input.now_ns - heard_ns >
-          std::chrono::nanoseconds{machine::times::silence_after_acknowledge}.count();
+  facts.silent = facts.acknowledged &&
+                 input.now_ns - heard_ns >
+                     std::chrono::nanoseconds{machine::times::silence_after_acknowledge}.count();
 
   const bool after_grace = input.now_ns - machine_.stopped_ns > grace_ns;
   const bool revived = (link_events & link_event::boot_banner) != 0;
-  const bool target = after_grace && (link_events & (link_event::target_positive |
-                                                     link_event::duty_positive)) != 0;
+  const bool target =
+      after_grace && (link_events & (link_event::target_positive | link_event::duty_positive)) != 0;
   facts.sign_of_heat = heat_.step(input, readings_) != 0 || revived || target;
 }
 
-bool PrinterMonitor::may_be_hot(const StepInput& input,
-                                std::uint32_t possibly_hot) const noexcept {
+bool PrinterMonitor::may_be_hot(const StepInput& input, std::uint32_t possibly_hot) const noexcept {
   const auto& heaters = printer_.config.profile.heaters;
   for (std::size_t i = 0; i < heaters.size(); ++i) {
     if ((possibly_hot & (1U << i)) == 0) continue;
@@ -173,8 +170,8 @@ std::int64_t PrinterMonitor::window_ns() const noexcept {
   for (std::size_t i = 0; i < heaters.size(); ++i) {
     const float celsius = readings_.heaters[i].celsius;
     if (std::isnan(celsius)) return 0;
-    longest_s = std::max(longest_s, thermal::CoolingProof::window_s(heaters[i].kind, celsius,
-                                                                    rules_.quantum(i)));
+    longest_s = std::max(
+        longest_s, thermal::CoolingProof::window_s(heaters[i].kind, celsius, rules_.quantum(i)));
   }
   return static_cast<std::int64_t>(longest_s * 1e9);
 }
@@ -233,8 +230,7 @@ void PrinterMonitor::record_samples(std::int64_t now_ns) noexcept {
 void PrinterMonitor::step(std::int64_t now_ns) noexcept {
   printer_.seen.load(machine_);
   printer_.shared.readings.load(readings_);
-  const std::uint32_t link_events =
-      printer_.shared.events.exchange(0, std::memory_order_acq_rel);
+  const std::uint32_t link_events = printer_.shared.events.exchange(0, std::memory_order_acq_rel);
   const StepInput input = look(now_ns, link_events);
   follow_state(input);
   const auto& report = rules_.step(input, readings_);
@@ -254,8 +250,8 @@ void PrinterMonitor::step(std::int64_t now_ns) noexcept {
 
   const bool idle = !facts.hot && printer_.shared.printing.load(std::memory_order_acquire) == 0;
   if (!idle) memory_.cold_since_ns = now_ns;
-  const auto minutes = static_cast<std::uint32_t>((now_ns - memory_.cold_since_ns) /
-                                                  (60 * second_ns));
+  const auto minutes =
+      static_cast<std::uint32_t>((now_ns - memory_.cold_since_ns) / (60 * second_ns));
   printer_.cold_minutes.store(std::min(minutes, cold_minutes_max), std::memory_order_release);
   record_verdicts(report);
   record_samples(now_ns);

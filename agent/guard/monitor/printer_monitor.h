@@ -23,7 +23,7 @@ struct DetectorMemory {
   std::int64_t halted_ns = 0;        ///< Last halt text; 0 after a boot banner.
   std::int64_t acknowledged_ns = 0;  ///< Of this stop; 0 = not yet.
   std::int64_t cold_since_ns = 0;
-  CauseSet latched_causes = 0;       ///< Of the last latch: what a reset came after.
+  CauseSet latched_causes = 0;  ///< Of the last latch: what a reset came after.
 };
 static_assert(sizeof(DetectorMemory) <= MappedLayout::detector_bytes);
 

@@ -17,8 +17,8 @@ json item(std::string_view name, std::string_view state, std::string detail, std
 
 json press_test(const GuardCore& core, const PrinterRuntime& printer) {
   for (const auto& input : core.inputs) {
-    const bool stops_it = std::find(input->zone.begin(), input->zone.end(), printer.index) !=
-                          input->zone.end();
+    const bool stops_it =
+        std::find(input->zone.begin(), input->zone.end(), printer.index) != input->zone.end();
     if (!stops_it) continue;
     if (input->pressed_at_ns.load(std::memory_order_acquire) != 0) {
       return item("press test", "done", input->config.name + " was pressed and seen", "");
@@ -83,8 +83,7 @@ json identity_test(const PrinterRuntime& printer) {
 json cold_test(const PrinterRuntime& printer, const machine::Memory& memory) {
   MonitorFacts facts;
   printer.monitor.load(facts);
-  const bool current =
-      facts.for_state == memory.state && facts.for_entered_ns == memory.entered_ns;
+  const bool current = facts.for_state == memory.state && facts.for_entered_ns == memory.entered_ns;
   if (current && !facts.hot) return item("everything cold", "done", "all readings are cold", "");
   return item("everything cold", "unknown", "a heater is hot, or its reading is not trusted",
               "let it cool, and see that it reports");
@@ -95,12 +94,11 @@ json cold_test(const PrinterRuntime& printer, const machine::Memory& memory) {
 json commission_check(const GuardCore& core, const PrinterRuntime& printer, std::int64_t) {
   machine::Memory memory;
   printer.seen.load(memory);
-  json items = json::array({press_test(core, printer), relay_test(printer),
-                            stop_test(printer, memory), identity_test(printer),
-                            cold_test(printer, memory)});
-  const bool done = std::all_of(items.begin(), items.end(), [](const json& entry) {
-    return entry["state"] == "done";
-  });
+  json items =
+      json::array({press_test(core, printer), relay_test(printer), stop_test(printer, memory),
+                   identity_test(printer), cold_test(printer, memory)});
+  const bool done = std::all_of(items.begin(), items.end(),
+                                [](const json& entry) { return entry["state"] == "done"; });
   return {{"printer", printer.config.name}, {"complete", done}, {"items", items}};
 }
 

@@ -127,8 +127,8 @@ Result<void> GuardProcess::build() {
   slots_ = std::make_unique<SlotWriter>(*core_, std::move(*slots), box_->event_queue(), clock_,
                                         report_.boots);
   estop_ = std::make_unique<EstopLoop>(*core_, box_->event_queue(256), clock_);
-  monitor_ = std::make_unique<MonitorLoop>(*core_, box_->event_queue(256), box_->sample_queue(),
-                                           clock_);
+  monitor_ =
+      std::make_unique<MonitorLoop>(*core_, box_->event_queue(256), box_->sample_queue(), clock_);
   supervisor_ = std::make_unique<Supervisor>(*core_, manager_, *own_events_, clock_);
   // The decision about the start is the first thing that reaches a port or a relay.
   estop_->start();
@@ -178,13 +178,12 @@ Result<void> GuardProcess::start_threads() {
   }
   service_ = std::make_unique<GuardServiceImpl>(*core_, *box_, *slots_, box_->event_queue(128),
                                                 clock_, key);
-  const ControlRights rights = resolve_rights(
-      {config_.operator_group, config_.reset_group, config_.uplink_user, "/etc/group",
-       "/etc/passwd"});
+  const ControlRights rights = resolve_rights({config_.operator_group, config_.reset_group,
+                                               config_.uplink_user, "/etc/group", "/etc/passwd"});
   for (const auto& warning : rights.warnings) core_->warnings.push_back(warning);
-  auto control = ControlServer::create(
-      {config_.run_dir / "control.sock", config_.run_dir / "uplink.sock"}, rights, *service_,
-      clock_);
+  auto control =
+      ControlServer::create({config_.run_dir / "control.sock", config_.run_dir / "uplink.sock"},
+                            rights, *service_, clock_);
   if (!control) {
     // Without its sockets the guard still protects; a person must know.
     log::error("{}", control.error().message);

@@ -71,8 +71,7 @@ int main(int argc, char** argv) {
   }
   if (open_relays) {
     const char* result = std::getenv("SERVICE_RESULT");
-    const auto done =
-        firebreak::guard::open_plain_relays(*config, result == nullptr ? "" : result);
+    const auto done = firebreak::guard::open_plain_relays(*config, result == nullptr ? "" : result);
     if (!done) std::fprintf(stderr, "%s\n", done.error().message.c_str());
     return done ? 0 : 1;
   }

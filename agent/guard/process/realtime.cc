@@ -56,8 +56,9 @@ Thread::Thread(const char* name, int fifo_priority, std::function<void()> body,
   if (fifo_priority == priority::ordinary) return;
   const sched_param parameters{fifo_priority};
   if (pthread_setschedparam(thread_, SCHED_FIFO, &parameters) != 0) {
-    warning = "no real-time rights: a loaded host may answer late; give the guard CAP_SYS_NICE or "
-              "LimitRTPRIO=60";
+    warning =
+        "no real-time rights: a loaded host may answer late; give the guard CAP_SYS_NICE or "
+        "LimitRTPRIO=60";
   }
 }
 

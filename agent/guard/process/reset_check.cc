@@ -39,8 +39,7 @@ void check_safe(const PrinterRuntime& printer, const machine::Memory& memory,
                 const ResetClaim& claim, std::int64_t now_ns, std::vector<std::string>& blockers) {
   MonitorFacts facts;
   printer.monitor.load(facts);
-  const bool current =
-      facts.for_state == memory.state && facts.for_entered_ns == memory.entered_ns;
+  const bool current = facts.for_state == memory.state && facts.for_entered_ns == memory.entered_ns;
   const bool measured = claim.right == ResetRight::machine && claim.measured_celsius > -273 &&
                         claim.measured_celsius < coolest_limit(printer);
   if ((current && !facts.hot) || measured || relay_proven_open_long(printer, now_ns)) return;
@@ -56,20 +55,22 @@ void check_state(const PrinterRuntime& printer, const machine::Memory& memory,
   switch (memory.state) {
     case State::tripped: return;
     case State::not_cut:
-      blockers.push_back(name + " is not cut: pull its power, have the relay and its feedback "
-                                "repaired, then reset");
+      blockers.push_back(name +
+                         " is not cut: pull its power, have the relay and its feedback "
+                         "repaired, then reset");
       return;
     case State::parked:
-      blockers.push_back(name + " is parked: look why the guard restarted, then "
-                                "`firebreak local unpark`");
+      blockers.push_back(name +
+                         " is parked: look why the guard restarted, then "
+                         "`firebreak local unpark`");
       return;
     case State::stopping:
     case State::cutting:
       blockers.push_back(name + " is being stopped right now: wait a few seconds");
       return;
     default:
-      blockers.push_back(fmt::format("{} is {}: there is nothing to reset", name,
-                                     machine::name(memory.state)));
+      blockers.push_back(
+          fmt::format("{} is {}: there is nothing to reset", name, machine::name(memory.state)));
   }
 }
 
@@ -93,22 +94,24 @@ std::vector<std::string> reset_blockers(const GuardCore& core, const PrinterRunt
   check_state(printer, memory, blockers);
   if (!blockers.empty()) return blockers;
   if (claim.number_needed && claim.latch_number != memory.generation) {
-    blockers.push_back(fmt::format("latch number {} is not the one that {} shows now: look at its "
-                                   "status, there may be a new cause",
-                                   claim.latch_number, printer.config.name));
+    blockers.push_back(
+        fmt::format("latch number {} is not the one that {} shows now: look at its "
+                    "status, there may be a new cause",
+                    claim.latch_number, printer.config.name));
   }
   check_rights(printer, memory, claim, blockers);
   HostMemory host;
   core.host_seen.load(host);
   if (host.latched) {
-    blockers.push_back(fmt::format("the whole host is latched: release its button, then "
-                                   "`firebreak local reset --host --latch-number {}`",
-                                   host.generation));
+    blockers.push_back(
+        fmt::format("the whole host is latched: release its button, then "
+                    "`firebreak local reset --host --latch-number {}`",
+                    host.generation));
   }
   for (const auto& input : core.inputs) {
     if (in_zone(*input, printer.index) && input->pressed.load(std::memory_order_acquire)) {
-      blockers.push_back(fmt::format("{} is pressed (or its wire is cut): release it",
-                                     button_name(*input)));
+      blockers.push_back(
+          fmt::format("{} is pressed (or its wire is cut): release it", button_name(*input)));
     }
   }
   if (core.board_lost.load(std::memory_order_acquire)) {

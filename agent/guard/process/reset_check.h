@@ -11,8 +11,8 @@ namespace firebreak::guard {
 struct ResetClaim {
   ResetRight right = ResetRight::grant;  ///< machine: a person at the machine; grant: a signed one.
   std::uint32_t latch_number = 0;
-  double measured_celsius = -1000;       ///< Below absolute zero: nothing measured.
-  bool number_needed = true;             ///< A grant answers a challenge instead of a number.
+  double measured_celsius = -1000;  ///< Below absolute zero: nothing measured.
+  bool number_needed = true;        ///< A grant answers a challenge instead of a number.
 };
 
 /// Everything that stands in the way of resetting `printer` now, each a sentence that says what to

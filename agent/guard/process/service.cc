@@ -52,16 +52,15 @@ Result<PrinterRuntime*> GuardServiceImpl::find(const std::string& name) {
   if (PrinterRuntime* printer = core_.find(name)) return printer;
   std::string known;
   for (const auto& printer : core_.printers) known += " " + printer->config.name;
-  return fail(ErrorCode::not_found,
-              fmt::format("no printer {} on this host; there are:{}", escape_untrusted(name, 40),
-                          known));
+  return fail(ErrorCode::not_found, fmt::format("no printer {} on this host; there are:{}",
+                                                escape_untrusted(name, 40), known));
 }
 
 void GuardServiceImpl::record(EventKind kind, const PrinterRuntime* printer, const Peer& peer,
                               const std::string& sentence) {
-  auto event = make_record(clock_, kind, Severity::info,
-                           printer == nullptr ? no_printer
-                                              : static_cast<std::int16_t>(printer->index));
+  auto event =
+      make_record(clock_, kind, Severity::info,
+                  printer == nullptr ? no_printer : static_cast<std::int16_t>(printer->index));
   event.set_text(fmt::format("{}: {}", peer.name, sentence));
   event.add("uid", peer.uid);
   events_.push(event);
@@ -86,8 +85,8 @@ Result<void> GuardServiceImpl::stop(const StopRequest& request, const Peer& peer
            fmt::format("stop asked by {}", escape_untrusted(request.who, 60)));
   }
   if (!unknown.empty()) {
-    return fail(ErrorCode::not_found, "no such printer on this host:" + unknown +
-                                          "; every known one was told to stop");
+    return fail(ErrorCode::not_found,
+                "no such printer on this host:" + unknown + "; every known one was told to stop");
   }
   if (targets.empty()) {
     return fail(ErrorCode::bad_input, "stop whom? name printers, or say all");
@@ -116,9 +115,8 @@ Result<void> GuardServiceImpl::reset_host(const ResetRequest& request, const Pee
   core_.host_seen.load(host);
   if (!host.latched) return fail(ErrorCode::refused, "the host is not latched");
   if (request.latch_number != host.generation) {
-    return fail(ErrorCode::refused,
-                fmt::format("latch number {} is not the host's: it is {}", request.latch_number,
-                            host.generation));
+    return fail(ErrorCode::refused, fmt::format("latch number {} is not the host's: it is {}",
+                                                request.latch_number, host.generation));
   }
   for (const auto& input : core_.inputs) {
     if (input->config.whole_host && input->pressed.load(std::memory_order_acquire)) {
@@ -132,8 +130,8 @@ Result<void> GuardServiceImpl::reset_host(const ResetRequest& request, const Pee
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
     attend_stops_();
     if (core_.host_seen.load(host) && !host.latched) {
-      record(EventKind::reset, nullptr, peer, "reset the host's latch: " +
-                                                  escape_untrusted(request.reason, 80));
+      record(EventKind::reset, nullptr, peer,
+             "reset the host's latch: " + escape_untrusted(request.reason, 80));
       return {};
     }
   }
@@ -195,7 +193,8 @@ Result<void> GuardServiceImpl::reset(const ResetRequest& request, const Peer& pe
     if (!done) refusals += (refusals.empty() ? "" : "; ") + done.error().message;
   }
   if (refusals.empty() && any) return {};
-  return fail(ErrorCode::refused, refusals.empty() ? "no printer is waiting for a reset" : refusals);
+  return fail(ErrorCode::refused,
+              refusals.empty() ? "no printer is waiting for a reset" : refusals);
 }
 
 Result<void> GuardServiceImpl::release(const std::string& name, const Peer& peer) {
@@ -236,9 +235,8 @@ Result<void> GuardServiceImpl::arm(const std::string& name, const Peer& peer) {
   machine::Memory memory;
   (*printer)->seen.load(memory);
   if (memory.state != State::armed && memory.state != State::watch) {
-    return fail(ErrorCode::refused,
-                fmt::format("{} is {}: reset and release it first", name,
-                            machine::name(memory.state)));
+    return fail(ErrorCode::refused, fmt::format("{} is {}: reset and release it first", name,
+                                                machine::name(memory.state)));
   }
   auto done = post(**printer, request::arm, State::armed, "arm");
   if (done) record(EventKind::command, *printer, peer, "armed");
@@ -249,8 +247,8 @@ Result<void> GuardServiceImpl::watch(const std::string& name, int hours, const P
   auto printer = find(name);
   if (!printer) return fail(printer.error());
   if (hours < 1 || hours > machine::times::watch_longest.count()) {
-    return fail(ErrorCode::bad_input,
-                fmt::format("watch mode lasts 1 to {} hours", machine::times::watch_longest.count()));
+    return fail(ErrorCode::bad_input, fmt::format("watch mode lasts 1 to {} hours",
+                                                  machine::times::watch_longest.count()));
   }
   (*printer)->watch_ns.store(std::chrono::nanoseconds{std::chrono::hours{hours}}.count());
   auto done = post(**printer, request::watch, State::watch, "go to watch mode");
@@ -307,8 +305,7 @@ Result<void> GuardServiceImpl::unpark(const Peer& peer) {
 }
 
 Result<json> GuardServiceImpl::events(const std::string& log, std::uint64_t after, int limit) {
-  return box_.events_after(log, static_cast<std::int64_t>(after),
-                           static_cast<std::size_t>(limit));
+  return box_.events_after(log, static_cast<std::int64_t>(after), static_cast<std::size_t>(limit));
 }
 
 Result<void> GuardServiceImpl::mark_durable(const std::string& log, std::uint64_t sequence) {
@@ -342,7 +339,8 @@ Result<void> GuardServiceImpl::grant(const GrantAnswer& answer, const Peer& peer
   if (*action != GrantAction::release) {
     ResetClaim claim;
     claim.number_needed = false;
-    auto done = reset_group(**printer, claim, peer, "grant for " + escape_untrusted(answer.who, 60));
+    auto done =
+        reset_group(**printer, claim, peer, "grant for " + escape_untrusted(answer.who, 60));
     if (!done || *action == GrantAction::reset) return done;
   }
   Peer person = peer;

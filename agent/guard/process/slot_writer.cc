@@ -35,8 +35,7 @@ SlotContent SlotWriter::snapshot() noexcept {
     auto& slot = content.printers[printer->index];
     printer->config.name.copy(slot.name, sizeof(slot.name) - 1);
     if (!printer->seen.load(memory)) continue;  // Stays "latched": the safe default.
-    slot.latched =
-        machine::latched(memory) || memory.state == machine::State::probation ? 1 : 0;
+    slot.latched = machine::latched(memory) || memory.state == machine::State::probation ? 1 : 0;
     slot.parked = memory.state == machine::State::parked ? 1 : 0;
     slot.first_cause = memory.first_cause;
     slot.causes = memory.causes;
@@ -48,8 +47,8 @@ SlotContent SlotWriter::snapshot() noexcept {
 
 void SlotWriter::run_once() noexcept {
   const std::int64_t now_ns = clock_.now().time_since_epoch().count();
-  const bool waiting = failing() && now_ns - tried_ns_ <
-                                        std::chrono::nanoseconds{retry_period}.count();
+  const bool waiting =
+      failing() && now_ns - tried_ns_ < std::chrono::nanoseconds{retry_period}.count();
   if (waiting) return;
   SlotContent content = snapshot();
   content.counter = written_.counter;

@@ -55,7 +55,7 @@ Start kind_of_start(MappedState& mapped, const Result<SlotContent>& slot, std::i
   report.gap_ns = now_ns - layout.last_pulse_ns.load(std::memory_order_acquire);
   if (too_often) return Start::too_often;
   return report.gap_ns > std::chrono::nanoseconds{machine::times::resume}.count() ? Start::lapsed
-                                                                                   : Start::resumed;
+                                                                                  : Start::resumed;
 }
 
 const SlotContent::Printer* find_in(const Result<SlotContent>& slot, std::string_view name) {
@@ -134,8 +134,8 @@ Result<void> claim_inputs(GuardCore& core) {
     input->config = config;
     input->line = *line;
     for (const auto& printer : core.printers) {
-      const bool named = std::find(config.zone.begin(), config.zone.end(),
-                                   printer->config.name) != config.zone.end();
+      const bool named = std::find(config.zone.begin(), config.zone.end(), printer->config.name) !=
+                         config.zone.end();
       if (config.whole_host || named) input->zone.push_back(printer->index);
     }
     const bool pressed = !core.board->level(*line);

@@ -13,7 +13,7 @@ struct StartReport {
   machine::Start kind = machine::Start::bad_slot;
   std::int64_t gap_ns = 0;  ///< Since the last pulse; 0 on a new boot.
   std::uint32_t boots = 0;
-  std::string slot_error;   ///< Empty if a slot was readable.
+  std::string slot_error;  ///< Empty if a slot was readable.
 };
 
 /// Builds the guard from its configuration: board, inputs, mapped memory, printers with what an

@@ -59,8 +59,7 @@ json heaters_of(const PrinterRuntime& printer, const PrinterReadings& readings, 
   for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
     const auto& profile = printer.config.profile.heaters[i];
     const auto& reading = readings.heaters[i];
-    const bool trusted =
-        (printer.trusted_heaters.load(std::memory_order_acquire) & (1U << i)) != 0;
+    const bool trusted = (printer.trusted_heaters.load(std::memory_order_acquire) & (1U << i)) != 0;
     heaters.push_back({{"name", profile.name},
                        {"celsius", number_or_null(reading.celsius)},
                        {"target", number_or_null(reading.target_celsius)},
@@ -134,9 +133,8 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
       {"outcome", shown_outcome(printer, memory)},
       {"latch_number", memory.generation},
       {"causes", cause_names(memory.causes)},
-      {"first_cause", memory.causes == 0
-                          ? none
-                          : json(info(static_cast<Cause>(memory.first_cause)).name)},
+      {"first_cause",
+       memory.causes == 0 ? none : json(info(static_cast<Cause>(memory.first_cause)).name)},
       {"no_new_heat", no_new_heat_reasons(memory.no_new_heat)},
       {"relay", printer.relay == nullptr ? none : json(printer.relay->config().name)},
       {"independent_stop",

@@ -138,10 +138,8 @@ bool prints_report(std::string_view text) noexcept {
   switch (parse_line(text).kind) {
     case LineKind::empty:
     case LineKind::other:
-    case LineKind::echo:
-      return false;
-    default:
-      return true;
+    case LineKind::echo: return false;
+    default: return true;
   }
 }
 

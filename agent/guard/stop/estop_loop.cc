@@ -79,7 +79,7 @@ void EstopLoop::take_inputs(std::span<const InputEdge> edges, bool board_lost,
     }
     if (!pressed) continue;
     input->pressed_at_ns.store(now_ns, std::memory_order_release);
-    const Cause cause = newly_lost              ? Cause::input_fault
+    const Cause cause = newly_lost            ? Cause::input_fault
                         : input->config.smoke ? Cause::smoke
                                               : Cause::button;
     for (const auto index : input->zone) core_.printers[index]->pending_trips |= bit(cause);
@@ -121,10 +121,10 @@ void EstopLoop::gather_relay(PrinterRuntime& printer, Facts& facts) noexcept {
   facts.feedback_limit_ns = relay->feedback_limit_ns();
   const std::int64_t since_ns = facts.now_ns - relay->commanded_at_ns();
   facts.feedback_settled = since_ns >= facts.feedback_limit_ns;
-  facts.relay_found_open = relay->commanded_closed() && facts.feedback == Feedback::open &&
-                           since_ns >= relay_settle_ns;
-  facts.group_ready = std::all_of(
-      relay->members.begin(), relay->members.end(), [&](std::size_t index) {
+  facts.relay_found_open =
+      relay->commanded_closed() && facts.feedback == Feedback::open && since_ns >= relay_settle_ns;
+  facts.group_ready =
+      std::all_of(relay->members.begin(), relay->members.end(), [&](std::size_t index) {
         return index == printer.index || !machine::latched(core_.printers[index]->memory);
       });
 }
@@ -158,9 +158,9 @@ Facts EstopLoop::gather(PrinterRuntime& printer, std::int64_t now_ns) noexcept {
 
   const std::int64_t last_pulse_ns =
       core_.mapped->layout().last_pulse_ns.load(std::memory_order_acquire);
-  facts.pulses_lapsed = facts.start == Start::running &&
-                        now_ns - last_pulse_ns >
-                            std::chrono::nanoseconds{machine::times::resume}.count();
+  facts.pulses_lapsed =
+      facts.start == Start::running &&
+      now_ns - last_pulse_ns > std::chrono::nanoseconds{machine::times::resume}.count();
   facts.service_stopping = core_.stopping.load(std::memory_order_acquire);
   facts.host_latched = host_.latched;
   const auto& profile = printer.config.profile;
@@ -202,8 +202,8 @@ void EstopLoop::decide(PrinterRuntime& printer, std::int64_t now_ns) noexcept {
 // One latched member whose relay must be open takes the power from all behind the same relay.
 void EstopLoop::share_power() noexcept {
   for (const auto& relay : core_.relays) {
-    const bool cut = std::any_of(
-        relay->members.begin(), relay->members.end(), [&](std::size_t index) {
+    const bool cut =
+        std::any_of(relay->members.begin(), relay->members.end(), [&](std::size_t index) {
           const auto& memory = core_.printers[index]->memory;
           return machine::latched(memory) && !memory.relay_closed;
         });
@@ -238,8 +238,7 @@ void EstopLoop::commit(PrinterRuntime& printer) noexcept {
 void EstopLoop::send(PrinterRuntime& printer) noexcept {
   Doing& doing = doing_[printer.index];
   if (doing.send == Send::nothing) return;
-  const auto& sequence =
-      doing.send == Send::stop ? printer.stop_bytes : printer.heaters_off_bytes;
+  const auto& sequence = doing.send == Send::stop ? printer.stop_bytes : printer.heaters_off_bytes;
   const std::string_view bytes = sequence.view();
   doing.bytes_taken = 0;
   const int fd = printer.shared.port_fd.load(std::memory_order_acquire);
@@ -304,8 +303,8 @@ void EstopLoop::record_presses(std::span<const InputEdge> edges) noexcept {
   for (const auto& edge : edges) {
     for (const auto& input : core_.inputs) {
       if (input->line != edge.line) continue;
-      auto event = make_record(clock_, EventKind::press,
-                               edge.level ? Severity::info : Severity::alarm);
+      auto event =
+          make_record(clock_, EventKind::press, edge.level ? Severity::info : Severity::alarm);
       event.format_text("{} {}", input->config.name, edge.level ? "was released" : "was pressed");
       event.add("edge_ns", edge.edge_ns);
       events_.push(event);
@@ -353,10 +352,10 @@ void EstopLoop::record(PrinterRuntime& printer) noexcept {
     event.add("latch_number", printer.memory.generation);
     event.add("outcome", printer.memory.outcome);
     if (doing.bytes_taken >= 0) event.add("bytes_taken", doing.bytes_taken);
-    if (stopped && times_.edge_ns != 0) event.add("edge_to_write_ns",
-                                                  times_.write_ns - times_.edge_ns);
-    if (stopped && times_.edge_ns != 0) event.add("edge_to_relay_ns",
-                                                  times_.relay_ns - times_.edge_ns);
+    if (stopped && times_.edge_ns != 0)
+      event.add("edge_to_write_ns", times_.write_ns - times_.edge_ns);
+    if (stopped && times_.edge_ns != 0)
+      event.add("edge_to_relay_ns", times_.relay_ns - times_.edge_ns);
     event.format_data(R"({{"to":"{}"}})", machine::name(row.to));
     events_.push(event);
   }

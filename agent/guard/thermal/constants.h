@@ -53,12 +53,9 @@ struct RiseRule {
 /// closes.
 constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
   switch (kind) {
-    case HeaterKind::hotend:
-      return {4, 10, 6, 0.1F};
-    case HeaterKind::bed:
-      return {14, 30, 4, 0.05F};
-    case HeaterKind::chamber:
-      return {14, 30, 15, 0.2F};
+    case HeaterKind::hotend: return {4, 10, 6, 0.1F};
+    case HeaterKind::bed: return {14, 30, 4, 0.05F};
+    case HeaterKind::chamber: return {14, 30, 15, 0.2F};
   }
   return {4, 10, 6, 0.1F};
 }

@@ -117,18 +117,12 @@ void describe(const Finding& finding, std::string_view heater, float celsius, fl
   out.text(", target ").number(target_celsius, true);
   out.text(std::isfinite(target_celsius) ? " °C" : "").text(", limit ");
   switch (rule.unit) {
-    case LimitUnit::celsius:
-      out.number(finding.limit, true).text(" °C");
-      break;
-    case LimitUnit::kelvin:
-      out.number(finding.limit, true).text(" K");
-      break;
+    case LimitUnit::celsius: out.number(finding.limit, true).text(" °C"); break;
+    case LimitUnit::kelvin: out.number(finding.limit, true).text(" K"); break;
     case LimitUnit::kelvin_in_time:
       out.number(finding.limit, true).text(" K in ").number(finding.seconds, false).text(" s");
       break;
-    case LimitUnit::seconds:
-      out.number(finding.limit, true).text(" s");
-      break;
+    case LimitUnit::seconds: out.number(finding.limit, true).text(" s"); break;
   }
   out.text(": ").text(rule.sentence);
 }

@@ -56,14 +56,10 @@ json heater_state(const Printer& printer, HeaterId id) {
 const char* state_name(const Firmware& firmware) {
   if (firmware.hung()) return "hung";
   switch (firmware.state()) {
-    case FirmwareState::off:
-      return "off";
-    case FirmwareState::booting:
-      return "booting";
-    case FirmwareState::running:
-      return "running";
-    case FirmwareState::halted:
-      return "halted";
+    case FirmwareState::off: return "off";
+    case FirmwareState::booting: return "booting";
+    case FirmwareState::running: return "running";
+    case FirmwareState::halted: return "halted";
   }
   return "off";
 }

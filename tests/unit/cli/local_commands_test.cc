@@ -232,8 +232,7 @@ TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
   EXPECT_THAT(
       sent,
       ElementsAre(R"({"do":"release","printer":"p1"})", R"({"do":"confirm","printer":"p1"})",
-                  R"({"do":"arm","printer":"p1"})",
-                  R"({"do":"watch","hours":48,"printer":"p1"})",
+                  R"({"do":"arm","printer":"p1"})", R"({"do":"watch","hours":48,"printer":"p1"})",
                   R"({"do":"commission","printer":"p1","step":"relay"})", R"({"do":"restart"})",
                   R"({"do":"silence"})", R"({"do":"unpark"})", R"({"do":"forget_restarts"})"));
 }

@@ -130,10 +130,10 @@ TEST_F(ControlServerTest, EveryVerbReachesTheService) {
   operator_answer({{"do", "silence"}});
   operator_answer({{"do", "unpark"}});
   operator_answer({{"do", "forget_restarts"}});
-  EXPECT_THAT(service_.calls,
-              ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0", "reset host 3",
-                          "release p1", "confirm p1", "arm p1", "watch p1 24", "commission p1 press", "restart",
-                          "silence", "unpark", "forget_restarts"));
+  EXPECT_THAT(service_.calls, ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0",
+                                          "reset host 3", "release p1", "confirm p1", "arm p1",
+                                          "watch p1 24", "commission p1 press", "restart",
+                                          "silence", "unpark", "forget_restarts"));
 }
 
 TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {

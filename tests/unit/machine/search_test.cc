@@ -1,8 +1,8 @@
 // Searches everything that one printer's machine can reach, with every pair of facts, every request
-// with every fact, every kind of trip and contact, time at rest, at the next deadline and far beyond, and a crash with
-// each kind of restart after every committed write. It drives machine::step() and table() as the
-// guard links them. Abstractions: latch numbers, repeats and the six closings an hour are left out
-// (diary tests have them); times count relative to now.
+// with every fact, every kind of trip and contact, time at rest, at the next deadline and far
+// beyond, and a crash with each kind of restart after every committed write. It drives
+// machine::step() and table() as the guard links them. Abstractions: latch numbers, repeats and the
+// six closings an hour are left out (diary tests have them); times count relative to now.
 
 #include <array>
 #include <cstdio>
@@ -69,12 +69,25 @@ Memory normal(const Memory& memory, std::int64_t at_ns) {
 }
 
 Key key_of(const Memory& m) {
-  return {static_cast<int>(m.state), static_cast<int>(m.resume), static_cast<int>(m.phase),
-          static_cast<int>(m.outcome), m.relay_closed, m.dtr_used, m.acknowledged, m.causes,
-          m.no_new_heat, relative(m.acknowledge_due_ns, now_ns), relative(m.window_due_ns, now_ns),
-          relative(m.feedback_due_ns, now_ns), m.send_due_ns != 0,
-          relative(m.watch_until_ns, now_ns), relative(m.report_due_ns, now_ns),
-          relative(m.clean_due_ns, now_ns), m.opened_ns == now_ns, 0, 0};
+  return {static_cast<int>(m.state),
+          static_cast<int>(m.resume),
+          static_cast<int>(m.phase),
+          static_cast<int>(m.outcome),
+          m.relay_closed,
+          m.dtr_used,
+          m.acknowledged,
+          m.causes,
+          m.no_new_heat,
+          relative(m.acknowledge_due_ns, now_ns),
+          relative(m.window_due_ns, now_ns),
+          relative(m.feedback_due_ns, now_ns),
+          m.send_due_ns != 0,
+          relative(m.watch_until_ns, now_ns),
+          relative(m.report_due_ns, now_ns),
+          relative(m.clean_due_ns, now_ns),
+          m.opened_ns == now_ns,
+          0,
+          0};
 }
 
 // The booleans that the environment may set at will, each away from the calm base.
@@ -150,7 +163,8 @@ class Search {
       for (const CauseSet trip : trips) {
         for (const Feedback contact : contacts) {
           for (const auto request : requests) {
-            for (const auto flip : flips) act(memory, at_ns, trip, contact, request, flip, flips[0]);
+            for (const auto flip : flips)
+              act(memory, at_ns, trip, contact, request, flip, flips[0]);
           }
           for (std::size_t i = 1; i < flips.size(); ++i) {
             for (std::size_t k = i + 1; k < flips.size(); ++k) {
@@ -228,8 +242,8 @@ class Search {
       complain("a relay closes though its group or host is latched", row);
     }
     const bool armed = on_guard(after.state) && !on_guard(before.state);
-    const bool resumed = before.state == State::boot && on_guard(before.resume) &&
-                         facts.start == Start::resumed;
+    const bool resumed =
+        before.state == State::boot && on_guard(before.resume) && facts.start == Start::resumed;
     const bool released = before.state == State::probation && before.phase == Phase::clean &&
                           facts.release && !facts.hot;
     if (armed && !resumed && !released) complain("armed without reset and release", row);
@@ -255,8 +269,8 @@ class Search {
 
   void check_proof(const Memory& before, const Memory& after, const Row& row, const Facts& facts) {
     if (after.outcome != Outcome::proven || before.outcome == Outcome::proven) return;
-    const bool contact = facts.has_relay && facts.covered && facts.feedback == Feedback::open &&
-                         !after.relay_closed;
+    const bool contact =
+        facts.has_relay && facts.covered && facts.feedback == Feedback::open && !after.relay_closed;
     const bool software_only = (after.causes & ~software_causes) == 0;
     if (contact || facts.cooled_elsewhere) return;
     if (facts.cooled && software_only) return;
@@ -268,10 +282,10 @@ class Search {
     complain("proven without a proof", row);
   }
 
-  void check_pass(const Memory& before, const Memory& after, const Facts& given,
-                  const Facts& left, bool sent) {
-    if (given.trips != 0 && left.trips == 0 && (essence(after.causes) & essence(given.trips)) !=
-                                                   essence(given.trips)) {
+  void check_pass(const Memory& before, const Memory& after, const Facts& given, const Facts& left,
+                  bool sent) {
+    if (given.trips != 0 && left.trips == 0 &&
+        (essence(after.causes) & essence(given.trips)) != essence(given.trips)) {
       complain("a trip was lost", before, after);
     }
     if (given.trips != 0 && left.trips == given.trips) {
@@ -335,8 +349,7 @@ TEST(TheSearch, FindsNoWayToHeatOrARenewedDeadlineWithoutARelay) {
   Search search(base);
   search.run();
   EXPECT_EQ(first_of(search.failures_), "");
-  std::printf("without a relay: %zu situations, %zu passes\n", search.states_,
-              search.transitions_);
+  std::printf("without a relay: %zu situations, %zu passes\n", search.states_, search.transitions_);
 }
 
 }  // namespace

@@ -343,7 +343,8 @@ TEST(ARelayThatIsNotCut, IsProvenWhenItsContactOpensAfterAll) {
   story.after(50ms);
   EXPECT_EQ(story.state(), "tripped");
   EXPECT_EQ(story.outcome(), "proven");
-  EXPECT_TRUE(has(story.memory.causes, Cause::relay_fault)) << "only a person at the machine resets";
+  EXPECT_TRUE(has(story.memory.causes, Cause::relay_fault))
+      << "only a person at the machine resets";
 }
 
 TEST(ARelayThatIsNotCut, IsNeverReset) {

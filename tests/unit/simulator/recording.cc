@@ -103,16 +103,12 @@ class Session {
         dialogue->answers.push_back(without_measurements(line));
         dialogue->before.emplace_back();
         return;
-      case LineClass::report:
-        ++here.reports, ++dialogue->reports;
-        break;
+      case LineClass::report: ++here.reports, ++dialogue->reports; break;
       case LineClass::wait_report:
         ++here.wait_reports, ++dialogue->wait_reports;
         if (!dialogue->countdown.ends_with(line.back())) dialogue->countdown += line.back();
         break;
-      case LineClass::busy:
-        ++here.busy, ++dialogue->busy;
-        return;
+      case LineClass::busy: ++here.busy, ++dialogue->busy; return;
     }
     if (!std::regex_match(line, shape)) dialogue->malformed.push_back(line);
   }
