@@ -21,7 +21,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 include_directories(${PROJECT_SOURCE_DIR})
 include_directories(SYSTEM /usr/include)
-add_compile_definitions(ASIO_STANDALONE ASIO_NO_DEPRECATED)
+# Whether Asio finds std::aligned_alloc depends on what a file includes before it: off everywhere, so
+# that what one file allocates another may free.
+add_compile_definitions(ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_DISABLE_STD_ALIGNED_ALLOC)
 if(FIREBREAK_SANITIZE)
   add_compile_options(-fsanitize=${FIREBREAK_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)

@@ -1,9 +1,13 @@
+#include <sys/stat.h>
+
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <string_view>
 
 #include "coordinator/app/app.h"
+#include "coordinator/app/roll_authority.h"
 
 namespace {
 
@@ -12,10 +16,12 @@ using firebreak::coordinator::load_settings;
 
 constexpr const char* usage =
     "usage: firebreak-coordinator --config coordinator.yaml [--check-config]\n"
+    "       firebreak-coordinator --config coordinator.yaml --roll-ca prepare|switch|forget\n"
     "       firebreak-coordinator --help | --version\n";
 
 struct Arguments {
   std::string config;
+  std::string roll;  ///< A step of docs/protocol.md, "A new authority".
   bool check = false;
   int exit_now = -1;
 };
@@ -26,6 +32,8 @@ Arguments read_arguments(int count, char** values) {
     const std::string_view word = values[i];
     if (word == "--config" && i + 1 < count) {
       out.config = values[++i];
+    } else if (word == "--roll-ca" && i + 1 < count) {
+      out.roll = values[++i];
     } else if (word == "--check-config") {
       out.check = true;
     } else if (word == "--help") {
@@ -49,6 +57,14 @@ Arguments read_arguments(int count, char** values) {
   return out;
 }
 
+int roll(const firebreak::coordinator::Settings& settings, const std::string& step) {
+  ::umask(077);
+  const firebreak::SystemClock clock;
+  const auto done = firebreak::coordinator::roll_authority(settings.state_dir, step, clock.wall());
+  std::fprintf(done ? stdout : stderr, "%s\n", done ? done->c_str() : done.error().message.c_str());
+  return done ? 0 : 1;
+}
+
 /// Waits for signals until one ends the process; SIGHUP reads the configuration again.
 void serve(App& app, const std::string& config, const sigset_t& signals) {
   namespace log = firebreak::log;
@@ -63,7 +79,7 @@ void serve(App& app, const std::string& config, const sigset_t& signals) {
     if (settings) {
       app.reload(*settings);
     } else {
-      log::error("configuration: the new one is refused, the old one stays: {}",
+      log::error("configuration: the new one is refused, the running one stays: {}",
                  settings.error().message);
     }
   }
@@ -83,6 +99,7 @@ int main(int count, char** values) {
     std::printf("%s: ok\n", arguments.config.c_str());
     return 0;
   }
+  if (!arguments.roll.empty()) return roll(*settings, arguments.roll);
   // Before any thread, so that all of them leave these signals to serve().
   sigset_t signals;
   sigemptyset(&signals);

@@ -89,8 +89,18 @@ void EventPump::fetch() {
   }
   reader_->ask(question, answer_deadline,
                [self = shared_from_this(), run = run_, behind](Result<nlohmann::json> answer) {
-                 if (run == self->run_) self->on_events(behind, std::move(answer));
+                 if (run == self->run_) self->take_events(behind, std::move(answer));
                });
+}
+
+void EventPump::take_events(const std::string& asked, Result<nlohmann::json> answer) {
+  try {
+    on_events(asked, std::move(answer));
+  } catch (const std::exception& e) {
+    // The pump goes on: what the guard holds is asked for again.
+    log::error("events of the guard were not understood: {}", e.what());
+    later(pause_after_failure);
+  }
 }
 
 void EventPump::on_events(const std::string& asked, Result<nlohmann::json> answer) {

@@ -55,6 +55,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   EventPump(asio::io_context& io, std::shared_ptr<GuardClient> reader,
             std::shared_ptr<GuardClient> teller, Handlers handlers);
   void fetch();
+  void take_events(const std::string& asked, Result<nlohmann::json> answer);
   void on_events(const std::string& asked, Result<nlohmann::json> answer);
   void later(std::chrono::milliseconds pause);
   void note_logs(const nlohmann::json& answer);

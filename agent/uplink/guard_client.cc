@@ -4,6 +4,7 @@
 #include <asio/write.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/log/log.h"
 #include "common/wire/cbor.h"
 
 namespace firebreak::uplink {
@@ -107,7 +108,11 @@ void GuardClient::finish(Result<nlohmann::json> result) {
   timer_.cancel();
   Answer answer = std::move(waiting_.front().answer);
   waiting_.pop_front();
-  answer(std::move(result));
+  try {
+    answer(std::move(result));
+  } catch (const std::exception& e) {
+    log::error("an answer of the guard was not understood: {}", e.what());
+  }
   if (!asking_ && !waiting_.empty()) next();
 }
 

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <string>
 
 #include "agent/uplink/enroll.h"
 #include "agent/uplink/settings.h"
@@ -24,7 +25,31 @@ using namespace firebreak;
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
 
-int run(const uplink::Settings& settings) {
+/// SIGHUP: checks the whole file again. A bad one changes nothing; of a good one nothing can be
+/// taken over in the middle of a session, so what differs is named.
+void check_again(const uplink::Settings& running, const std::string& config) {
+  const auto wanted = uplink::load_settings(config);
+  if (!wanted)
+    return log::error("configuration: the new one is refused, the running one stays: {}",
+                      wanted.error().message);
+  std::string names;
+  for (const std::string& key : uplink::keys_that_need_a_restart(running, *wanted))
+    names += (names.empty() ? "" : ", ") + key;
+  if (names.empty()) return log::info("configuration: read again, nothing has changed");
+  log::warning("configuration: read again; needs a restart: {}", names);
+}
+
+void take_signals(asio::signal_set& signals, uplink::Uplink& agent,
+                  const uplink::Settings& settings, const std::string& config) {
+  signals.async_wait([&](std::error_code code, int signal) {
+    if (code) return;
+    if (signal != SIGHUP) return agent.stop();
+    take_signals(signals, agent, settings, config);
+    check_again(settings, config);
+  });
+}
+
+int run(const uplink::Settings& settings, const std::string& config) {
   asio::io_context io(1);
   SystemClock clock;
   auto agent = uplink::Uplink::create(io, clock, settings, {});
@@ -32,11 +57,15 @@ int run(const uplink::Settings& settings) {
     log::error("{}", started.error().message);
     return exit_failed;
   }
-  asio::signal_set signals(io, SIGTERM, SIGINT);
-  signals.async_wait([&](std::error_code code, int) {
-    if (!code) agent->stop();
-  });
-  io.run();
+  asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
+  take_signals(signals, *agent, settings, config);
+  try {
+    io.run();
+  } catch (const std::exception& e) {
+    // Sessions and answers have nets of their own; what gets here is begun anew by systemd.
+    log::error("a mistake of ours ends the uplink: {}", e.what());
+    return exit_failed;
+  }
   return 0;
 }
 
@@ -104,5 +133,5 @@ int main(int argc, char** argv) {
     return exit_usage;
   }
   if (check_config) return 0;
-  return enrol->parsed() ? enroll(*settings, token_file) : run(*settings);
+  return enrol->parsed() ? enroll(*settings, token_file) : run(*settings, config);
 }

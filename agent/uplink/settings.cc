@@ -28,4 +28,18 @@ Result<Settings> load_settings(const std::string& path) {
   return settings;
 }
 
+std::vector<std::string> keys_that_need_a_restart(const Settings& running, const Settings& wanted) {
+  std::vector<std::string> out;
+  const auto compare = [&](const char* key, const auto& before, const auto& after) {
+    if (before != after) out.emplace_back(key);
+  };
+  compare("agent", running.agent, wanted.agent);
+  compare("guard_socket", running.guard_socket, wanted.guard_socket);
+  compare("state_dir", running.state_dir, wanted.state_dir);
+  compare("coordinator.host", running.host, wanted.host);
+  compare("coordinator.port", running.port, wanted.port);
+  compare("reconnect_max_seconds", running.reconnect_max, wanted.reconnect_max);
+  return out;
+}
+
 }  // namespace firebreak::uplink

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 
@@ -21,5 +22,8 @@ struct Settings {
 
 /// Reads and checks a configuration file. Errors: bad_input, as "file:line: message" lines.
 Result<Settings> load_settings(const std::string& path);
+
+/// The keys in which the two differ; none is taken over while running.
+std::vector<std::string> keys_that_need_a_restart(const Settings& running, const Settings& wanted);
 
 }  // namespace firebreak::uplink

@@ -1,5 +1,6 @@
 #include "agent/uplink/uplink.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/uplink/guard_answer.h"
@@ -128,6 +129,7 @@ wire::Hello Uplink::hello() const {
   hello.boot = guard_boot_;
   hello.instance = instance_;
   hello.logs = pump_->marks();
+  hello.roots = to_hex(identity::sha256(own_.authority_pem));
   return hello;
 }
 
@@ -152,6 +154,7 @@ void Uplink::on_up(const wire::Welcome& welcome) {
   }
   record("network", "info", "connected to the coordinator", {{"resumed", link_->resumed()}});
   pump_->begin(welcome.receipts);
+  if (!welcome.roots.empty() && welcome.roots != own_.authority_pem) take_roots(welcome.roots);
   if (wants_renewal()) renew();
 }
 
@@ -179,7 +182,7 @@ Result<void> Uplink::on_message(const std::string& type, json message) {
     return {};
   }
   if (type == "renew_required") {
-    log::warning("this agent's certificate has ended; renewing it");
+    log::warning("the coordinator wants this agent's certificate to be renewed");
     renew();
     return {};
   }
@@ -248,8 +251,8 @@ void Uplink::arm_poll() {
 void Uplink::poll() {
   readings_->ask({{"do", "status"}}, guard_deadline, [self = shared_from_this()](auto status) {
     if (self->stopped_) return;
+    self->arm_poll();  // First: nothing that an answer holds may end the polling.
     self->on_status(std::move(status));
-    self->arm_poll();
   });
 }
 
@@ -322,6 +325,32 @@ void Uplink::housekeeping() {
   house_timer_.async_wait([self = shared_from_this()](std::error_code stopped) {
     if (!stopped) self->housekeeping();
   });
+}
+
+/// The coordinator rolls its authority: the roots of tomorrow come over a session that a root of
+/// today has proved. One of today's must be among them, so that no slip can lock this agent out.
+void Uplink::take_roots(const std::string& pem) {
+  const auto today = identity::read_certificates(own_.authority_pem);
+  const auto told = identity::read_certificates(pem);
+  const auto known = [&](const identity::CertificateInfo& root) {
+    return today && std::any_of(today->begin(), today->end(), [&](const auto& one) {
+             return one.fingerprint == root.fingerprint;
+           });
+  };
+  const bool good =
+      told && std::any_of(told->begin(), told->end(), known) &&
+      std::all_of(told->begin(), told->end(), [](const auto& root) { return root.is_authority; });
+  if (!good) return log::error("the coordinator told roots that cannot be taken over; kept ours");
+  Identity next = own_;
+  next.authority_pem = pem;
+  auto tls = make_tls(next);
+  if (!tls) return log::error("the coordinator's roots: {}", tls.error().message);
+  if (auto saved = files_.save_authority(pem); !saved)
+    return log::error("the coordinator's roots cannot be saved: {}", saved.error().message);
+  own_ = std::move(next);
+  record("network", "info", "the coordinator's roots of trust have changed",
+         {{"roots", told->size()}});
+  link_->use(std::move(*tls), true);
 }
 
 bool Uplink::wants_renewal() const {

@@ -63,6 +63,7 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
   void record(std::string_view kind, std::string_view severity, const std::string& text,
               nlohmann::json data);
   void housekeeping();
+  void take_roots(const std::string& pem);
   bool wants_renewal() const;
   void renew();
   Result<void> on_renewed(const nlohmann::json& message);

@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <cstring>
+#include <span>
 #include <vector>
 
+#include "common/base/hex.h"
 #include "common/identity/bytes.h"
 #include "common/identity/mbedtls_objects.h"
 
@@ -33,6 +35,7 @@ std::string common_name(const mbedtls_x509_name& subject) {
 
 CertificateInfo describe(const mbedtls_x509_crt& certificate) {
   CertificateInfo info;
+  info.issuer = common_name(certificate.issuer);
   info.common_name = common_name(certificate.subject);
   info.der.assign(reinterpret_cast<const char*>(certificate.raw.p), certificate.raw.len);
   info.fingerprint = sha256(info.der);
@@ -46,6 +49,22 @@ Result<CertificateInfo> read_certificate(std::string_view pem_or_der) {
   CertificateChain chain;
   if (auto parsed = parse_chain(chain, pem_or_der); !parsed) return fail(parsed.error());
   return describe(*chain.get());
+}
+
+Result<std::vector<CertificateInfo>> read_certificates(std::string_view pem) {
+  CertificateChain chain;
+  if (auto parsed = parse_chain(chain, pem); !parsed) return fail(parsed.error());
+  std::vector<CertificateInfo> out;
+  for (const mbedtls_x509_crt* link = chain.get(); link != nullptr; link = link->next)
+    out.push_back(describe(*link));
+  return out;
+}
+
+std::string to_text(const Fingerprint& fingerprint) {
+  std::string out;
+  for (const std::uint8_t byte : fingerprint)
+    out += (out.empty() ? "" : ":") + to_hex(std::span(&byte, 1));
+  return out;
 }
 
 std::string to_pem(const CertificateInfo& certificate) {

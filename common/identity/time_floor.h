@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 
@@ -26,7 +27,7 @@ class TimeFloor {
   /// and the floor then is the build date.
   Result<void> load();
 
-  /// Keeps now() on disk, atomically. Cheap enough for once an hour; not for every message.
+  /// Keeps now() on disk, atomically. Cheap enough for once a minute; not for every message.
   Result<void> save() const;
 
   [[nodiscard]] WallTime now() const;
@@ -40,6 +41,22 @@ class TimeFloor {
   mutable std::mutex mutex_;
   WallTime floor_;         ///< Guarded by mutex_; true at since_.
   MonotonicTime since_{};  ///< Guarded by mutex_.
+};
+
+/// A clock whose time of day never goes back behind a time floor, for whoever judges the end of
+/// something: set back by a year, it revives nothing. Thread-safe.
+class FlooredClock final : public Clock {
+ public:
+  /// Both must outlive the clock.
+  FlooredClock(const Clock& clock, const TimeFloor& floor) : clock_(clock), floor_(floor) {}
+  [[nodiscard]] MonotonicTime now() const noexcept override { return clock_.now(); }
+  [[nodiscard]] WallTime wall() const noexcept override {
+    return std::max(clock_.wall(), floor_.now());
+  }
+
+ private:
+  const Clock& clock_;
+  const TimeFloor& floor_;
 };
 
 }  // namespace firebreak::identity

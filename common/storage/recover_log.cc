@@ -10,14 +10,32 @@
 namespace firebreak::storage {
 namespace {
 
+// The names of a database's files as a VFS wants them: it looks for parameters in front of and
+// behind the text of a name (sqlite.org/c3ref/create_filename.html).
+class FileNames {
+ public:
+  explicit FileNames(const std::string& database)
+      : database_(sqlite3_create_filename(database.c_str(), (database + "-journal").c_str(),
+                                          (database + "-wal").c_str(), 0, nullptr)) {}
+  FileNames(const FileNames&) = delete;
+  FileNames& operator=(const FileNames&) = delete;
+  ~FileNames() { sqlite3_free_filename(database_); }
+  [[nodiscard]] bool made() const { return database_ != nullptr; }
+  [[nodiscard]] const char* database() const { return database_; }
+  [[nodiscard]] const char* log() const { return sqlite3_filename_wal(database_); }
+
+ private:
+  sqlite3_filename database_;
+};
+
 // A file opened through an SQLite VFS, so that a test's disk sees these writes too.
 class VfsFile {
  public:
-  VfsFile(sqlite3_vfs* vfs, const std::string& name, int flags)
-      : name_(name + std::string(2, '\0')),  // SQLite's file names end in two zeros
-        memory_(static_cast<std::size_t>(vfs->szOsFile)),
+  // `name` is one of a FileNames, which outlives the file.
+  VfsFile(sqlite3_vfs* vfs, const char* name, int flags)
+      : memory_(static_cast<std::size_t>(vfs->szOsFile)),
         file_(reinterpret_cast<sqlite3_file*>(memory_.data())) {
-    code_ = vfs->xOpen(vfs, name_.c_str(), file_, SQLITE_OPEN_READWRITE | flags, nullptr);
+    code_ = vfs->xOpen(vfs, name, file_, SQLITE_OPEN_READWRITE | flags, nullptr);
   }
   VfsFile(const VfsFile&) = delete;
   VfsFile& operator=(const VfsFile&) = delete;
@@ -29,7 +47,6 @@ class VfsFile {
   sqlite3_file* get() { return file_; }
 
  private:
-  std::string name_;
   std::vector<std::byte> memory_;
   sqlite3_file* file_;
   int code_ = SQLITE_OK;
@@ -83,7 +100,9 @@ int rewrite(VfsFile& file) {
 Result<void> recover_log(const std::filesystem::path& database, const std::string& vfs_name) {
   sqlite3_vfs* vfs = sqlite3_vfs_find(vfs_name.empty() ? nullptr : vfs_name.c_str());
   if (vfs == nullptr) return fail(ErrorCode::internal, "no SQLite VFS is called " + vfs_name);
-  const std::string log = database.string() + "-wal";
+  const FileNames names(database.string());
+  if (!names.made()) return fail(ErrorCode::unavailable, "no memory for the names of files");
+  const std::string log = names.log();
   int has_database = 0;
   int has_log = 0;
   int code = vfs->xAccess(vfs, database.c_str(), SQLITE_ACCESS_EXISTS, &has_database);
@@ -91,12 +110,12 @@ Result<void> recover_log(const std::filesystem::path& database, const std::strin
   // A log without its database is thrown away by SQLite.
   if (code == SQLITE_OK && (has_database == 0 || has_log == 0)) return {};
   if (code == SQLITE_OK) {
-    VfsFile owner(vfs, database.string(), SQLITE_OPEN_MAIN_DB);
+    VfsFile owner(vfs, names.database(), SQLITE_OPEN_MAIN_DB);
     LogLock lock(owner);
     code = lock.code();
     if (code == SQLITE_OK) {
       // CREATE although it exists: the system's VFS then syncs the folder with the file.
-      VfsFile file(vfs, log, SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL);
+      VfsFile file(vfs, names.log(), SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL);
       code = file.code() == SQLITE_OK ? rewrite(file) : file.code();
     }
   }

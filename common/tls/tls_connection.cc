@@ -34,6 +34,15 @@ struct Connection::Impl {
   bool reading = false;  ///< A wait for the socket is under way.
   bool pumping = false;
 
+  /// One entry from the event loop: what the owner's handlers throw ends this connection alone.
+  template <class Step>
+  static void guarded(const std::shared_ptr<Connection>& self, Step step) {
+    try {
+      step();
+    } catch (const std::exception& e) {
+      finish(self, {ErrorCode::internal, std::string("a mistake of ours: ") + e.what()});
+    }
+  }
   static void begin(const std::shared_ptr<Connection>& self);
   static void read(const std::shared_ptr<Connection>& self);
   static void on_readable(const std::shared_ptr<Connection>& self, std::error_code code);
@@ -59,7 +68,8 @@ std::shared_ptr<Connection> Connection::start(Socket socket, std::shared_ptr<Con
     self->impl_->address = remote.address().to_string() + ":" + std::to_string(remote.port());
   }
   // Posted, so that no handler runs inside start(): the owner has its pointer by then.
-  asio::post(self->impl_->socket.get_executor(), [self] { Impl::begin(self); });
+  asio::post(self->impl_->socket.get_executor(),
+             [self] { Impl::guarded(self, [&] { Impl::begin(self); }); });
   return self;
 }
 
@@ -83,8 +93,9 @@ void Connection::Impl::read(const std::shared_ptr<Connection>& self) {
   if (me.closed || me.reading || me.paused) return;
   me.reading = true;
   // Waiting owns no buffer: an idle connection costs none.
-  me.socket.async_wait(tcp::socket::wait_read,
-                       [self](std::error_code code) { on_readable(self, code); });
+  me.socket.async_wait(tcp::socket::wait_read, [self](std::error_code code) {
+    guarded(self, [&] { on_readable(self, code); });
+  });
 }
 
 void Connection::Impl::on_readable(const std::shared_ptr<Connection>& self, std::error_code code) {
@@ -133,8 +144,9 @@ void Connection::Impl::flush(const std::shared_ptr<Connection>& self) {
   Impl& me = *self->impl_;
   if (me.closed || !me.sending.empty() || me.engine.output_bytes() == 0) return;
   me.sending = me.engine.take_output();
-  asio::async_write(me.socket, asio::buffer(me.sending),
-                    [self](std::error_code code, std::size_t) { on_sent(self, code); });
+  asio::async_write(me.socket, asio::buffer(me.sending), [self](std::error_code code, std::size_t) {
+    guarded(self, [&] { on_sent(self, code); });
+  });
 }
 
 void Connection::Impl::on_sent(const std::shared_ptr<Connection>& self, std::error_code code) {

@@ -30,7 +30,8 @@ struct ConnectionLimits {
 
 /// What a connection tells its owner, always on the socket's executor and never from inside
 /// start() or write(). After `closed` nothing is called any more and the functions are let go,
-/// so they may own the connection's owner.
+/// so they may own the connection's owner. One that throws ends this connection (internal), and no
+/// other.
 struct ConnectionHandlers {
   /// The handshake is done and the peer is verified. Nothing may be written before.
   std::function<void()> opened;

@@ -71,7 +71,7 @@ json encode(const Hello& m) {
     logs.push_back({{"log", mark.log}, {"last", mark.last}, {"acked", mark.acked}});
   }
   return {{"t", "hello"},   {"v", m.version},         {"agent", m.agent}, {"software", m.software},
-          {"boot", m.boot}, {"instance", m.instance}, {"logs", logs}};
+          {"boot", m.boot}, {"instance", m.instance}, {"logs", logs},     {"roots", m.roots}};
 }
 
 Result<Hello> parse_hello(const json& m) {
@@ -85,6 +85,7 @@ Result<Hello> parse_hello(const json& m) {
   fields.check("agent", is_name(hello.agent), "is not an agent's name");
   fields.check("instance", hello.instance.size() == 32 && is_lower_hex(hello.instance),
                "is not 32 hexadecimal digits");
+  hello.roots = fields.text_or_empty("roots", 64);
   if (const json* logs = fields.array("logs", logs_max)) {
     for (const json& entry : *logs) {
       Fields mark(entry, "hello.logs");
@@ -99,8 +100,8 @@ Result<Hello> parse_hello(const json& m) {
 json encode(const Welcome& m) {
   json receipts = json::array();
   for (const LogReceipt& position : m.receipts) receipts.push_back(encode_position(position));
-  return {{"t", "welcome"},       {"v", m.version}, {"epoch", m.epoch},
-          {"wall_ms", m.wall_ms}, {"head", m.head}, {"receipts", receipts}};
+  return {{"t", "welcome"}, {"v", m.version},       {"epoch", m.epoch}, {"wall_ms", m.wall_ms},
+          {"head", m.head}, {"receipts", receipts}, {"roots", m.roots}};
 }
 
 Result<Welcome> parse_welcome(const json& m) {
@@ -110,6 +111,7 @@ Result<Welcome> parse_welcome(const json& m) {
   welcome.epoch = fields.number("epoch");
   welcome.wall_ms = static_cast<std::int64_t>(fields.number("wall_ms"));
   welcome.head = fields.text("head", 128);
+  welcome.roots = fields.text_or_empty("roots", roots_bytes_max);
   // One position for each log that this agent ever had.
   if (const json* receipts = fields.array("receipts", 4096)) {
     for (const json& entry : *receipts) welcome.receipts.push_back(parse_position(entry, fields));

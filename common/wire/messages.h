@@ -32,6 +32,8 @@ inline constexpr std::size_t events_max = 500;
 inline constexpr std::size_t events_bytes_max = 256u << 10;
 /// Logs that a hello lists: the present black box and those put aside before it.
 inline constexpr std::size_t logs_max = 32;
+/// Bytes of the PEM of all roots together: at most three are trusted at a time.
+inline constexpr std::size_t roots_bytes_max = 16 * 1024;
 /// Printers in one command or answer.
 inline constexpr std::size_t printers_max = 256;
 
@@ -61,6 +63,7 @@ struct Hello {
   std::string boot;      ///< The guard's boot id; empty when the guard does not answer.
   std::string instance;  ///< Random for each start of the uplink: tells a clone from a redial.
   std::vector<LogMark> logs;
+  std::string roots;  ///< SHA-256 of the roots that it trusts, as hex; empty: not told.
 };
 
 struct LogReceipt {
@@ -75,6 +78,7 @@ struct Welcome {
   std::int64_t wall_ms = 0;
   std::string head;
   std::vector<LogReceipt> receipts;
+  std::string roots;  ///< PEM of the roots to trust from now on; empty: as before.
 };
 
 struct Telemetry {
@@ -159,7 +163,8 @@ nlohmann::json encode(const Renew& m);
 nlohmann::json encode(const Renewed& m);
 nlohmann::json encode(const Bye& m);
 nlohmann::json beat();
-/// The coordinator's answer to a hello with an ended certificate: renew, nothing else.
+/// The coordinator wants this agent to renew: instead of a welcome when its certificate has ended
+/// (then it may do nothing else), after it when the certificate is of an old root.
 nlohmann::json renew_required();
 
 Result<Hello> parse_hello(const nlohmann::json& m);

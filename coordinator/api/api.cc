@@ -44,7 +44,11 @@ std::string render(const Response& response, const std::string& method, bool kee
 }
 
 Api::Api(ApiParts parts)
-    : parts_(std::move(parts)), guesses_(parts_.clock), requests_(parts_.clock), router_(table()) {}
+    : parts_(std::move(parts)),
+      guesses_(parts_.clock),
+      requests_(parts_.clock),
+      once_(parts_.clock),
+      router_(table()) {}
 
 std::vector<Route> Api::table() {
   const auto to = [this](Response (Api::*method)(const Request&)) {
@@ -74,6 +78,7 @@ std::vector<Route> Api::table() {
       {"POST", "/api/v1/printers/{name}/release", A::person, S::reset, grant_of("release")},
       {"GET", "/api/v1/agents", A::scope, S::view, to(&Api::agents)},
       {"POST", "/api/v1/agents/{name}/revoke", A::scope, S::admin, to(&Api::revoke_agent)},
+      {"POST", "/api/v1/agents/{name}/approve", A::person, S::admin, to(&Api::approve_renewal)},
       {"POST", "/api/v1/stop", A::stop, S::stop, to(&Api::stop)},
       {"GET", "/api/v1/operations/{id}", A::operation, S::view, to(&Api::operation)},
       {"GET", "/api/v1/operations/{id}/events", A::operation, S::view, to(&Api::operation_events)},
@@ -98,6 +103,7 @@ Answer Api::handle(ParsedRequest parsed, const std::string& peer_ip) {
   request.peer_ip = peer_ip;
   request.trace_id = new_trace_id();
   request.last_event_id = std::string(parsed.header("last-event-id"));
+  request.idempotency_key = std::string(parsed.header("idempotency-key"));
   Response response;
   // The libraries behind may throw; nothing leaves this function but an answer.
   try {
@@ -138,7 +144,48 @@ Response Api::respond(Exchange& exchange) {
     return problem(request, 400, "bad_request", "a query parameter stands twice",
                    "send each parameter once");
   if (auto refused = read_body(request, exchange.parsed->body)) return std::move(*refused);
+  if (request.method == "POST" && !request.idempotency_key.empty())
+    return act_once(request, route, exchange.parsed->body);
   return route.handler(request);
+}
+
+Response Api::act_once(const Request& request, const Route& route, const std::string& body) {
+  if (!IdempotencyBook::is_key(request.idempotency_key))
+    return problem(request, 400, "bad_request",
+                   "Idempotency-Key is not 1 to 128 visible ASCII characters",
+                   "send a random one, such as a UUID, or none");
+  const std::string asked = request.method + " " + request.path + "\n" + body;
+  const IdempotencyBook::Key key{
+      request.principal.token_id, request.idempotency_key,
+      chain::sha256({reinterpret_cast<const std::uint8_t*>(asked.data()), asked.size()})};
+  const std::chrono::seconds keep_for = route.access == Access::stop
+                                            ? IdempotencyBook::stop_kept
+                                            : std::chrono::seconds{IdempotencyBook::kept};
+  Response answer;
+  using Claim = IdempotencyBook::Claim;
+  const Claim claim = once_.claim(key, keep_for, answer);
+  if (claim == Claim::other)
+    return problem(request, 422, "key_reused",
+                   "this Idempotency-Key was used for another request; nothing was done",
+                   "send a new key, or none: a stop without one always acts");
+  if (claim == Claim::waiting)
+    return problem(request, 409, "in_progress", "the same request is being answered now",
+                   "ask again in a moment with the same key");
+  if (claim == Claim::replay) {
+    answer.headers.emplace_back("Idempotent-Replayed", "true");
+    return answer;
+  }
+  try {
+    answer = route.handler(request);
+  } catch (...) {
+    once_.drop(key);
+    throw;
+  }
+  if (answer.status < 300)
+    once_.keep(key, answer);
+  else
+    once_.drop(key);
+  return answer;
 }
 
 std::optional<Response> Api::admit(Request& request, const Route& route,

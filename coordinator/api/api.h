@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "coordinator/api/http.h"
+#include "coordinator/api/idempotency.h"
 #include "coordinator/api/router.h"
 #include "coordinator/api/token_book.h"
 #include "coordinator/fleet/fleet_state.h"
@@ -29,6 +30,8 @@ struct ApiParts {
   std::function<std::string(const std::string& agent, const chain::Digest& secret)> enrolment_text;
   /// Ends an agent's session; false when there was none.
   std::function<bool(const std::string& agent)> cut_off;
+  /// Lets an agent renew its ended certificate; false when it does not ask for that.
+  std::function<bool(const std::string& agent)> approve_renewal;
   std::function<bool()> agents_listening;
   /// Lines that other parts add to /metrics.
   std::function<std::string()> more_metrics;
@@ -51,6 +54,8 @@ class Api final : public RequestHandler {
   std::optional<Response> admit(Request& request, const Route& route,
                                 std::string_view authorization);
   Response turn_away(const Request& request, const TokenVerdict& verdict);
+  /// Acts, or answers what the same request with the same Idempotency-Key was answered.
+  Response act_once(const Request& request, const Route& route, const std::string& body);
   std::optional<Response> read_body(Request& request, const std::string& body);
 
   // routes_read.cc
@@ -70,6 +75,7 @@ class Api final : public RequestHandler {
   Response operation(const Request& request);
   Response operation_events(const Request& request);
   Response revoke_agent(const Request& request);
+  Response approve_renewal(const Request& request);
   // routes_admin.cc
   Response enroll(const Request& request);
   Response enrollments(const Request& request);
@@ -80,6 +86,7 @@ class Api final : public RequestHandler {
   ApiParts parts_;
   GuessBrake guesses_;
   RequestBrake requests_;
+  IdempotencyBook once_;
   std::atomic<std::uint64_t> served_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> wrong_tokens_{0};

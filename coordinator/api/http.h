@@ -37,6 +37,7 @@ struct Request {
   std::vector<std::string> arguments;        ///< The path's parameters, in order.
   nlohmann::json body;                       ///< Null when there was none.
   std::string last_event_id;
+  std::string idempotency_key;  ///< Empty: none was sent.
   std::string peer_ip;
   std::string trace_id;
   Principal principal;

@@ -203,6 +203,22 @@ Response Api::operation_events(const Request& request) {
   return out;
 }
 
+Response Api::approve_renewal(const Request& request) {
+  const std::string& name = request.arguments.at(0);
+  if (!is_name(name) || !parts_.fleet.knows_agent(name))
+    return problem(request, 404, "not_found", "there is no such agent",
+                   "list them with GET /api/v1/agents");
+  if (!parts_.approve_renewal || !parts_.approve_renewal(name))
+    return problem(request, 409, "conflict", "this agent does not wait for an approval",
+                   "look at renewal_waits in GET /api/v1/agents");
+  const std::string text =
+      request.principal.who() + " let agent " + name + " renew its ended certificate";
+  log::warning("{}", text);
+  parts_.store.record({request.principal.who(), "agent.approve", name, json::object()},
+                      {"agent.approve", "warning", name, "", text, json::object()});
+  return json_response(200, {{"agent", name}, {"minutes", approval_life.count()}});
+}
+
 Response Api::revoke_agent(const Request& request) {
   const std::string& name = request.arguments.at(0);
   auto at = parts_.store.revoke_agent(name, request.principal.who());

@@ -1,12 +1,9 @@
 #include "coordinator/app/app.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sodium.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <asio.hpp>
 #include <thread>
@@ -15,30 +12,13 @@
 #include "common/identity/time_floor.h"
 #include "common/wire/enrolment_token.h"
 #include "coordinator/api/api.h"
+#include "coordinator/app/roll_authority.h"
 #include "coordinator/app/secrets.h"
+#include "coordinator/app/state_lock.h"
 #include "coordinator/front_door/front_door.h"
 #include "coordinator/hub/hub.h"
 
 namespace firebreak::coordinator {
-
-/// Keeps a second coordinator off the same state folder for as long as the process lives.
-class StateLock {
- public:
-  ~StateLock() {
-    if (file_ >= 0) ::close(file_);
-  }
-  Result<void> take(const std::filesystem::path& state_dir) {
-    const std::string path = state_dir / "lock";
-    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file_ < 0 || ::flock(file_, LOCK_EX | LOCK_NB) != 0)
-      return fail(ErrorCode::unavailable,
-                  state_dir.string() + ": another coordinator uses this state folder");
-    return {};
-  }
-
- private:
-  int file_ = -1;
-};
 
 namespace {
 
@@ -51,6 +31,10 @@ Result<void> make_state_dir(const std::filesystem::path& folder) {
     return fail(ErrorCode::unavailable, folder.string() + " cannot be made private");
   return {};
 }
+
+/// A clock that is further behind the time floor than this is worth a word.
+constexpr std::chrono::hours clock_tolerance{1};
+constexpr std::chrono::days clock_jump_max{1};
 
 /// Every connection is a descriptor; the soft limit of 1024 would end the farm at 1000 agents.
 void raise_descriptor_limit() {
@@ -77,8 +61,10 @@ std::vector<std::string> http_names(const Settings& settings) {
 class HubLink final : public AgentLink {
  public:
   Hub* hub = nullptr;
-  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who) override {
-    if (hub != nullptr) hub->send_stop(std::move(targets), std::move(operation), std::move(who));
+  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
+                 std::chrono::seconds within) override {
+    if (hub != nullptr)
+      hub->send_stop(std::move(targets), std::move(operation), std::move(who), within);
   }
   void send_grant(GrantRequest request) override {
     if (hub != nullptr) hub->send_grant(std::move(request));
@@ -87,12 +73,18 @@ class HubLink final : public AgentLink {
 
 struct App::Parts {
   explicit Parts(const Settings& given, const Clock& clock)
-      : settings(given), tokens(clock), time(clock, (given.state_dir / "time").string()) {}
+      : settings(given),
+        system(clock),
+        time(clock, (given.state_dir / "time").string()),
+        clock(system, time),
+        tokens(this->clock) {}
 
   Settings settings;
   StateLock lock;
-  TokenBook tokens;
+  const Clock& system;
   identity::TimeFloor time;
+  identity::FlooredClock clock;  ///< What every part is given.
+  TokenBook tokens;
   std::optional<identity::Authority> authority;
   std::optional<ResetKey> reset_key;
   std::unique_ptr<SqliteStore> store;
@@ -103,20 +95,24 @@ struct App::Parts {
   asio::io_context door_io{1};
   std::optional<asio::steady_timer> ticker;
   std::size_t ticks = 0;
+  bool clock_went_back = false;
+  int minutes_ahead = 0;
   std::unique_ptr<Hub> hub;
   std::unique_ptr<Api> api;
   std::unique_ptr<FrontDoor> door;
   std::thread agents_thread;
   std::thread door_thread;
 
-  Result<void> open_store(const Clock& clock);
-  Result<void> first_token(const Clock& clock);
-  Result<void> start_hub(const Clock& clock);
-  Result<void> start_door(const Clock& clock);
+  Result<void> open_store();
+  Result<void> first_token();
+  Result<void> start_hub();
+  Result<void> start_door();
+  void keep_time();
   void tick();
+  void run(asio::io_context& io, const char* name);
 };
 
-Result<void> App::Parts::open_store(const Clock& clock) {
+Result<void> App::Parts::open_store() {
   auto audit_key = load_or_create_audit_key(settings.state_dir / "audit.key");
   if (!audit_key) return fail(audit_key.error());
   auto opened = SqliteStore::open(
@@ -127,23 +123,24 @@ Result<void> App::Parts::open_store(const Clock& clock) {
   if (!rows) return fail(rows.error());
   tokens.load(*rows);
   if (rows->empty())
-    if (auto made = first_token(clock); !made) return made;
+    if (auto made = first_token(); !made) return made;
   fleet = std::make_unique<FleetState>(clock, *store);
   return fleet->load();
 }
 
-Result<void> App::Parts::first_token(const Clock& clock) {
+Result<void> App::Parts::first_token() {
   const std::string file = settings.state_dir / "admin.token";
   const NewToken made = make_token("first admin", true, all_scopes,
                                    clock.wall().time_since_epoch().count(), std::nullopt);
-  if (auto stored = store->add_token(made.row, "coordinator"); !stored) return stored;
+  // The file first: a token that is in the store alone would be the last one, and nobody's.
   if (auto kept = identity::write_private_file(file, made.text + "\n"); !kept) return kept;
+  if (auto stored = store->add_token(made.row, "coordinator"); !stored) return stored;
   tokens.put(made.row);
   log::info("the first admin token is in {} (mode 0600); log in with it: firebreak login", file);
   return {};
 }
 
-Result<void> App::Parts::start_hub(const Clock& clock) {
+Result<void> App::Parts::start_hub() {
   auto credentials = load_or_issue_server(settings.state_dir, "agents", *authority, {}, time.now());
   if (!credentials) return fail(credentials.error().within("agents' certificate"));
   HubOptions options;
@@ -152,7 +149,9 @@ Result<void> App::Parts::start_hub(const Clock& clock) {
   options.credentials = std::move(*credentials);
   options.sign_grant = [this](std::span<const std::uint8_t> m) { return reset_key->sign(m); };
   options.reset_public_key = reset_key->public_key();
-  options.stop_retry = std::chrono::hours{settings.stop_retry_hours};
+  auto roots = trusted_roots(settings.state_dir, *authority);
+  if (!roots) return fail(roots.error());
+  options.roots_pem = std::move(*roots);
   hub = std::make_unique<Hub>(
       agents_io, Hub::Ports{store->registry(), store->sink(), *fleet, *authority, time, clock},
       std::move(options));
@@ -162,7 +161,7 @@ Result<void> App::Parts::start_hub(const Clock& clock) {
   return {};
 }
 
-Result<void> App::Parts::start_door(const Clock& clock) {
+Result<void> App::Parts::start_door() {
   auto credentials = load_or_issue_server(settings.state_dir, "http", *authority,
                                           http_names(settings), time.now());
   if (!credentials) return fail(credentials.error().within("HTTP certificate"));
@@ -171,7 +170,8 @@ Result<void> App::Parts::start_door(const Clock& clock) {
   auto context = tls::Context::server(std::move(server));
   if (!context) return fail(context.error().within("HTTP"));
   ApiParts parts{clock, *store, *fleet, *operations, tokens, settings.durable_means,
-                 {},    {},     {},     {}};
+                 {},    {},     {},     {},          {}};
+  parts.approve_renewal = [this](const std::string& agent) { return hub->approve_renewal(agent); };
   parts.enrolment_text = [this](const std::string& agent, const chain::Digest& secret) {
     wire::EnrolmentToken token;
     token.host = settings.agents_advertise;
@@ -209,14 +209,48 @@ Result<void> App::Parts::start_door(const Clock& clock) {
   return {};
 }
 
+/// Keeps the time floor, and says when the clock of this machine does not fit it. A clock that
+/// jumps far ahead would end every certificate for ever: it is believed when it has kept that time
+/// for an hour.
+void App::Parts::keep_time() {
+  const auto behind = time.now() - system.wall();
+  const bool jumped = ticks > 0 && -behind > clock_jump_max;
+  minutes_ahead = jumped ? minutes_ahead + 1 : 0;
+  if (jumped && minutes_ahead == 1)
+    log::warning("the clock of this machine jumped ahead by {} days; believed in an hour",
+                 std::chrono::duration_cast<std::chrono::days>(-behind).count());
+  if (!jumped || minutes_ahead >= 60) time.raise(system.wall());
+  if (auto saved = time.save(); !saved) log::warning("{}", saved.error().message);
+  const bool odd = behind > clock_tolerance;
+  if (odd && !clock_went_back)
+    log::warning(
+        "the clock of this machine is {} min behind the time that was seen before; the later one "
+        "counts for certificates and tokens (docs/configuration.md, \"Time\")",
+        std::chrono::duration_cast<std::chrono::minutes>(behind).count());
+  clock_went_back = odd;
+}
+
 void App::Parts::tick() {
-  operations->tick();
-  if (++ticks % 3600 == 0)
-    if (auto saved = time.save(); !saved) log::warning("{}", saved.error().message);
   ticker->expires_after(std::chrono::seconds{1});
   ticker->async_wait([this](const std::error_code& error) {
     if (!error) tick();
   });
+  operations->tick();
+  if (++ticks % 60 == 0) keep_time();
+}
+
+/// The last net: every session and connection has its own. What still gets here has lost one
+/// handler, not the process that carries stops.
+void App::Parts::run(asio::io_context& io, const char* name) {
+  const auto work = asio::make_work_guard(io);
+  while (true) {
+    try {
+      io.run();
+      return;
+    } catch (const std::exception& e) {
+      log::error("{}: a mistake of ours was caught: {}", name, e.what());
+    }
+  }
 }
 
 App::App(const Clock& clock) : clock_(clock) {}
@@ -233,46 +267,46 @@ Result<void> App::start(const Settings& settings) {
   Parts& p = *parts_;
   if (auto locked = p.lock.take(settings.state_dir); !locked) return locked;
   if (auto loaded = p.time.load(); !loaded) log::warning("{}", loaded.error().message);
-  p.time.raise(clock_.wall());
+  p.keep_time();
   auto authority = load_or_create_authority(settings.state_dir, p.time.now());
   if (!authority) return fail(authority.error());
   p.authority.emplace(std::move(*authority));
+  log::info("the certificate authority is {}, its SHA-256 fingerprint {}",
+            (settings.state_dir / "ca.pem").string(),
+            identity::to_text(p.authority->certificate().fingerprint));
   auto reset_key = ResetKey::load_or_create(settings.state_dir);
   if (!reset_key) return fail(reset_key.error());
   p.reset_key.emplace(std::move(*reset_key));
-  if (auto opened = p.open_store(clock_); !opened) return opened;
-  p.operations = std::make_unique<Operations>(clock_, *p.fleet, *p.store, p.link);
+  if (auto opened = p.open_store(); !opened) return opened;
+  p.operations = std::make_unique<Operations>(p.clock, *p.fleet, *p.store, p.link);
   p.fleet->on_command_update(
       [&p](const CommandUpdate& update) { p.operations->on_update(update); });
-  if (auto started = p.start_hub(clock_); !started) return started;
-  if (auto started = p.start_door(clock_); !started) return started;
+  p.fleet->on_seen_stopped(
+      [&p](const PrinterKey& printer) { p.operations->on_seen_stopped(printer); });
+  p.operations->offer_stops_for(std::chrono::minutes{settings.stop_retry_minutes});
+  if (auto started = p.start_hub(); !started) return started;
+  if (auto started = p.start_door(); !started) return started;
   if (auto resumed = p.operations->resume(); !resumed)
     log::error("stops that were under way could not be read: {}", resumed.error().message);
   p.ticker.emplace(p.agents_io);
   asio::post(p.agents_io, [&p] { p.tick(); });
-  p.agents_thread = std::thread([&p] {
-    const auto work = asio::make_work_guard(p.agents_io);
-    p.agents_io.run();
-  });
-  p.door_thread = std::thread([&p] {
-    const auto work = asio::make_work_guard(p.door_io);
-    p.door_io.run();
-  });
-  if (auto saved = p.time.save(); !saved) log::warning("{}", saved.error().message);
+  p.agents_thread = std::thread([&p] { p.run(p.agents_io, "agents"); });
+  p.door_thread = std::thread([&p] { p.run(p.door_io, "HTTP"); });
   return {};
 }
 
-void App::reload(const Settings& settings) {
+std::vector<std::string> App::reload(const Settings& settings) {
   Parts& p = *parts_;
   log::init("firebreak-coordinator", settings.log_level);
-  Settings same = settings;
-  same.log_level = p.settings.log_level;
-  p.settings.log_level = settings.log_level;
-  log::info("{}",
-            same == p.settings
-                ? "configuration: read again"
-                : "configuration: the new one is valid; what else changed counts from the next "
-                  "start");
+  p.operations->offer_stops_for(std::chrono::minutes{settings.stop_retry_minutes});
+  auto restart = keys_that_need_a_restart(p.settings, settings);
+  std::string names;
+  for (const std::string& key : restart) names += (names.empty() ? "" : ", ") + key;
+  if (restart.empty())
+    log::info("configuration: read again, all of it counts now");
+  else
+    log::warning("configuration: read again; needs a restart: {}", names);
+  return restart;
 }
 
 void App::stop() {
@@ -289,6 +323,7 @@ void App::stop() {
   };
   end(p.door_io, p.door_thread);
   end(p.agents_io, p.agents_thread);
+  if (auto saved = p.time.save(); !saved) log::warning("{}", saved.error().message);
   // Each after the last thread that uses it: workers, hub, the store's writer, then the rest.
   if (p.door) p.door->end_workers();
   p.link.hub = nullptr;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
@@ -24,9 +26,9 @@ class App {
   /// also makes one admin token and logs where it is, never what it is.
   Result<void> start(const Settings& settings);
 
-  /// Takes over what can change while running; logs what waits for a restart. The running
-  /// configuration stays when the new one cannot be taken.
-  void reload(const Settings& settings);
+  /// Takes over what can change while running (log_level, stop_retry_minutes); logs and returns the
+  /// keys whose new value needs a restart.
+  std::vector<std::string> reload(const Settings& settings);
 
   /// Ends sessions, writes what is queued, closes the store.
   void stop();

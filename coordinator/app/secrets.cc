@@ -83,7 +83,9 @@ Result<tls::Credentials> load_or_issue_server(const std::filesystem::path& state
   if (!key) return fail(key.error());
   auto kept_names = read_file(names_file, false);
   if (!kept_names) return fail(kept_names.error());
-  if (*certificate && *key && *kept_names == joined(names)) {
+  const bool of_present_root =
+      *certificate && (**certificate).find(authority.certificate_pem()) != std::string::npos;
+  if (*key && of_present_root && *kept_names == joined(names)) {
     const auto info = identity::read_certificate(**certificate);
     if (info && info->not_after - now > server_renewal &&
         identity::key_fits_certificate(**key, **certificate))

@@ -20,7 +20,8 @@ Result<identity::Authority> load_or_create_authority(const std::filesystem::path
                                                      WallTime now);
 
 /// A server certificate of that authority with its key, kept as `name`.pem and `name`.key; issued
-/// anew when there is none, when `names` are others, or when less than 90 of its 825 days are left.
+/// anew when there is none, when `names` or the authority are others, or when less than 90 of its
+/// 825 days are left.
 Result<tls::Credentials> load_or_issue_server(const std::filesystem::path& state_dir,
                                               const std::string& name,
                                               const identity::Authority& authority,

@@ -69,7 +69,7 @@ Result<Settings> load_settings(const std::filesystem::path& path) {
   if (value.contains("agents")) read_agents(value["agents"], out);
   if (value.contains("durable_means") && value["durable_means"] == "stored")
     out.durable_means = DurableMeans::stored;
-  read(value, "stop_retry_hours", out.stop_retry_hours);
+  read(value, "stop_retry_minutes", out.stop_retry_minutes);
   if (value.contains("log_level")) out.log_level = level_of(value["log_level"]);
   if (auto ok = check_address(*file, "/http/listen", out.http_listen); !ok) return fail(ok.error());
   if (auto ok = check_address(*file, "/agents/listen", out.agents_listen); !ok)
@@ -81,6 +81,24 @@ Result<Settings> load_settings(const std::filesystem::path& path) {
     const bool everywhere = out.agents_listen == "0.0.0.0" || out.agents_listen == "::";
     out.agents_advertise = everywhere ? host_name() : out.agents_listen;
   }
+  return out;
+}
+
+std::vector<std::string> keys_that_need_a_restart(const Settings& running, const Settings& wanted) {
+  std::vector<std::string> out;
+  const auto compare = [&](const char* key, const auto& before, const auto& after) {
+    if (!(before == after)) out.emplace_back(key);
+  };
+  compare("state_dir", running.state_dir, wanted.state_dir);
+  compare("http.listen", running.http_listen, wanted.http_listen);
+  compare("http.port", running.http_port, wanted.http_port);
+  compare("http.names", running.http_names, wanted.http_names);
+  compare("http.connections_max", running.http_connections_max, wanted.http_connections_max);
+  compare("http.workers", running.http_workers, wanted.http_workers);
+  compare("agents.listen", running.agents_listen, wanted.agents_listen);
+  compare("agents.port", running.agents_port, wanted.agents_port);
+  compare("agents.advertise", running.agents_advertise, wanted.agents_advertise);
+  compare("durable_means", running.durable_means, wanted.durable_means);
   return out;
 }
 

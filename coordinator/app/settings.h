@@ -23,14 +23,15 @@ struct Settings {
   std::uint16_t agents_port = 8444;
   std::string agents_advertise;
   DurableMeans durable_means = DurableMeans::off_host;
-  std::int64_t stop_retry_hours = 720;
+  std::int64_t stop_retry_minutes = 10;
   log::Level log_level = log::Level::info;
-
-  friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 /// Reads the file against schemas/coordinator.schema.json. bad_input: "file:line: where: what".
 Result<Settings> load_settings(const std::filesystem::path& file);
+
+/// The keys in which the two differ, without those that are taken over while running.
+std::vector<std::string> keys_that_need_a_restart(const Settings& running, const Settings& wanted);
 
 /// This machine's name, or "localhost".
 std::string host_name();

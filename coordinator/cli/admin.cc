@@ -50,6 +50,18 @@ Done revoke_agent(Context& context, const std::string& agent) {
   return ExitStatus::done;
 }
 
+Done approve_agent(Context& context, const std::string& agent) {
+  auto api = Api::open(context);
+  if (!api) return give_up(api.error());
+  const auto done = api->post("/api/v1/agents/" + url_part(agent) + "/approve", json::object());
+  if (!done) return give_up(done.error());
+  if (context.console.json()) context.console.document(*done);
+  context.console.note("agent " + agent +
+                       " may renew its ended certificate; it asks again within " +
+                       "a minute: firebreak agents");
+  return ExitStatus::done;
+}
+
 Done verify_audit(Context& context) {
   auto api = Api::open(context);
   if (!api) return give_up(api.error());

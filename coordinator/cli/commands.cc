@@ -86,6 +86,10 @@ void Commands::Parts::add_views() {
       [this] { return revoke_agent(context, agent); })
       ->add_option("agent", agent, "The agent's name")
       ->required();
+  add(agents, "approve", "Let an agent renew a certificate that has ended",
+      [this] { return approve_agent(context, agent); })
+      ->add_option("agent", agent, "The agent's name")
+      ->required();
   auto* log = add(&app, "events", "The newest events of all agents",
                   [this] { return fleet_events(context, events); });
   log->add_flag("-f,--follow", events.follow, "Go on with new events until Ctrl-C");
@@ -300,6 +304,7 @@ void Commands::Parts::add_local_toward_heat(CLI::App* local) {
     return command;
   };
   printer_verb("release", "End a clean probation: the printer is armed, cold");
+  printer_verb("confirm", "You have looked and nothing heats: probation goes on for 15 s");
   printer_verb("arm", "Switch the model's verdicts on (end of watch)");
   printer_verb("watch", "Mute the model's verdicts for a time; limits stay")
       ->add_option("--hours", plain.hours, "For how long")

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "coordinator/cli/guard_client.h"
 #include "coordinator/cli/json_access.h"
 #include "coordinator/cli/render.h"
 
@@ -86,11 +85,12 @@ Failure no_such_printer(const std::string& name, const json& status) {
 
 // Sends one stop; names that the guard does not know must not keep the others from stopping, so a
 // refusal of several names is repeated name by name.
-Outcome<void> send_stop(GuardClient& guard, json request, StopReport& report) {
+Outcome<void> send_stop(GuardClient& guard, json request, const std::string& agent,
+                        StopReport& report) {
   auto answer = guard.ask(request, std::chrono::seconds{3});
   if (answer) {
     if (request.contains("printers")) {
-      for (const auto& name : request["printers"]) report.expect(name.get<std::string>(), "");
+      for (const auto& name : request["printers"]) report.expect(name.get<std::string>(), agent);
     }
     return {};
   }
@@ -103,12 +103,12 @@ Outcome<void> send_stop(GuardClient& guard, json request, StopReport& report) {
     auto single = guard.ask(request, std::chrono::seconds{3});
     if (single) {
       any = true;
-      report.expect(name.get<std::string>(), "");
+      report.expect(name.get<std::string>(), agent);
     } else if (single.error().status == ExitStatus::not_found) {
       report.unknown_name(name.get<std::string>());
     } else {
       last = single.error();
-      report.update({name.get<std::string>(), "", "not_sent", "", last.message, true});
+      report.update({name.get<std::string>(), agent, "not_sent", "", last.message, true});
     }
   }
   if (any || last.status == ExitStatus::not_found) return {};
@@ -189,53 +189,65 @@ Done local_status(Context& context, const std::string& printer) {
   return ExitStatus::done;
 }
 
-Outcome<void> stop_on_this_host(Context& context, const StopOrder& order, StopReport& report) {
-  auto guard = GuardClient::connect(context.guard_socket());
+Outcome<void> LocalStop::send() {
+  auto guard = GuardClient::connect(context_.guard_socket());
   if (!guard) return give_up(guard.error());
-  json request = {{"do", "stop"}, {"cause", "person"}, {"who", context.who()}};
-  if (order.printers.empty())
+  guard_.emplace(std::move(*guard));
+  json request = {{"do", "stop"}, {"cause", "person"}, {"who", context_.who()}};
+  if (order_.printers.empty())
     request["all"] = true;
   else
-    request["printers"] = order.printers;
-  if (auto sent = send_stop(*guard, request, report); !sent) return give_up(sent.error());
+    request["printers"] = order_.printers;
+  sent_ = Time::now();
+  return send_stop(*guard_, request, order_.agent, report_);
+}
 
-  const auto started = Time::now();
+void LocalStop::follow() {
   for (;;) {
-    auto status = guard->ask({{"do", "status"}}, std::chrono::seconds{2});
-    if (!status) {
-      // The stop was accepted; a guard that restarts at this moment is asked again.
-      poll(nullptr, 0, poll_interval_ms);
-      if (auto again = GuardClient::connect(context.guard_socket())) *guard = std::move(*again);
-    } else {
-      for (const auto& printer : list_of(*status, "printers")) {
-        const auto name = text_of(printer, "name");
-        const bool asked =
-            order.printers.empty() ||
-            std::find(order.printers.begin(), order.printers.end(), name) != order.printers.end();
-        if (asked) report.update(answer_from(printer));
-      }
-      if (report.complete()) return {};
-    }
-    const auto waited = Time::now() - started;
-    if (waited >= order.wait) return {};
+    look();
+    if (report_.complete()) return;
+    const auto waited = Time::now() - sent_;
+    if (waited >= order_.wait) return;
     if (waited >= progress_after) {
-      context.console.progress(
-          fmt::format("sent; waiting for proof: {} ({} s)", report.waiting_for(),
+      context_.console.progress(
+          fmt::format("sent; waiting for proof: {} ({} s)", report_.waiting_for(),
                       std::chrono::floor<std::chrono::seconds>(waited).count()));
     }
     poll(nullptr, 0, poll_interval_ms);
   }
 }
 
+bool LocalStop::is_asked(const std::string& printer) const {
+  const auto& names = order_.printers;
+  return names.empty() || std::find(names.begin(), names.end(), printer) != names.end();
+}
+
+void LocalStop::look() {
+  auto status = guard_->ask({{"do", "status"}}, std::chrono::seconds{2});
+  if (!status) {
+    // The stop was accepted; a guard that restarts at this moment is asked again.
+    poll(nullptr, 0, poll_interval_ms);
+    if (auto again = GuardClient::connect(context_.guard_socket())) *guard_ = std::move(*again);
+    return;
+  }
+  for (const auto& printer : list_of(*status, "printers")) {
+    StopAnswer answer = answer_from(printer);
+    answer.agent = order_.agent;
+    if (is_asked(answer.printer)) report_.update(answer);
+  }
+}
+
 Done local_stop(Context& context, const StopOrder& order) {
   StopReport report(context.console, "firebreak local status");
-  if (auto sent = stop_on_this_host(context, order, report); !sent) {
+  LocalStop stop(context, order, report);
+  if (auto sent = stop.send(); !sent) {
     Failure failure = sent.error();
     for (const auto& name : order.printers) report.expect(name, "");
     if (!report.empty()) report.finish(false);
     failure.message += ". NOT SENT: pull the power";
     return give_up(failure);
   }
+  stop.follow();
   return report.finish(true);
 }
 

@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/cli/context.h"
+#include "coordinator/cli/guard_client.h"
 #include "coordinator/cli/stop_report.h"
 
 namespace firebreak::cli {
@@ -53,9 +56,29 @@ Done local_reset(Context& context, const ResetOrder& order);
 Done local_events(Context& context, const EventsQuery& query);
 Done local_order(Context& context, const PlainOrder& order);
 
-/// Sends the stop to the guard of this host and follows it in `report`, without finishing it, so
-/// that `firebreak stop` can use it when the coordinator does not answer. Fails when nothing was
-/// sent.
-Outcome<void> stop_on_this_host(Context& context, const StopOrder& order, StopReport& report);
+/// A stop at the guard of this host, told in a report that the caller finishes; in two halves, so
+/// that `firebreak stop` can go on listening to the coordinator between them. Its rows carry
+/// `order.agent`. One thread.
+class LocalStop {
+ public:
+  /// All must outlive it.
+  LocalStop(Context& context, StopOrder order, StopReport& report)
+      : context_(context), order_(std::move(order)), report_(report) {}
+
+  /// Fails when nothing was sent.
+  Outcome<void> send();
+  /// After send(): until each printer's outcome is final, at most `order.wait` since it was sent.
+  void follow();
+
+ private:
+  void look();
+  [[nodiscard]] bool is_asked(const std::string& printer) const;
+
+  Context& context_;
+  const StopOrder order_;
+  StopReport& report_;
+  std::optional<GuardClient> guard_;
+  std::chrono::steady_clock::time_point sent_{};
+};
 
 }  // namespace firebreak::cli

@@ -17,8 +17,8 @@ Done fleet_overview(Context& context);
 Done fleet_agents(Context& context);
 Done fleet_events(Context& context, const EventsQuery& query);
 
-/// `stop`: never asks; when the coordinator does not answer it stops what a guard on this host
-/// holds, and says of all else that it was not sent.
+/// `stop`: never asks; when the coordinator does not answer, or does not reach this host's own
+/// agent, it stops what a guard on this host holds, and says of all else that it was not sent.
 Done fleet_stop(Context& context, const StopOrder& order);
 
 /// `reset` and `release`, by the coordinator's signed grant.
@@ -41,6 +41,7 @@ Done login(Context& context, const LoginOrder& order);
 
 Done make_enrolment(Context& context, const std::string& agent, int minutes);
 Done revoke_agent(Context& context, const std::string& agent);
+Done approve_agent(Context& context, const std::string& agent);
 Done verify_audit(Context& context);
 
 struct TokenOrder {

@@ -55,8 +55,12 @@ std::string notes_text(const json& printer) {
   if (const auto reasons = joined(list_of(printer, "no_new_heat")); !reasons.empty()) {
     add("no new heat: " + reasons);
   }
-  if (const auto phase = text_of(field(printer, "probation"), "phase"); !phase.empty()) {
+  const auto& probation = field(printer, "probation");
+  if (const auto phase = text_of(probation, "phase"); !phase.empty()) {
     add("probation: " + phase);
+  }
+  if (const auto left = whole_of(probation, "confirm_in_ms")) {
+    add(fmt::format("look at it, then `firebreak local confirm` within {} s", *left / 1000));
   }
   if (flag_of(printer, "blind")) add("BLIND");
   if (!flag_of(printer, "independent_stop")) add("no independent stop");
@@ -188,10 +192,18 @@ Table agents_table(const json& agents) {
     const bool connected = flag_of(agent, "connected");
     const bool revoked = flag_of(agent, "revoked");
     std::string notes = joined(list_of(agent, "warnings"));
+    if (flag_of(agent, "renewal_waits")) {
+      notes = "its certificate has ended: firebreak agents approve " + text_of(agent, "name");
+    }
     if (flag_of(field(agent, "host"), "latched")) {
       notes = "host latched (" + joined(list_of(field(agent, "host"), "causes")) + ")" +
               (notes.empty() ? "" : "; ") + notes;
     }
+    const auto note = [&](const char* text) {
+      notes += (notes.empty() ? "" : "; ") + std::string(text);
+    };
+    if (field(agent, "knows_roots") == false) note("does not know the next CA yet");
+    if (flag_of(agent, "of_old_root")) note("its certificate is of the old CA");
     table.rows.push_back({{or_unknown(text_of(agent, "name")), Tone::strong},
                           {revoked     ? "revoked"
                            : connected ? "connected"

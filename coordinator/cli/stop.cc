@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 #include "coordinator/cli/guard_client.h"
 #include "coordinator/cli/json_access.h"
@@ -52,6 +55,82 @@ StopOrder share_of_this_host(Context& context, const StopOrder& order) {
   return share;
 }
 
+// How long the agent of this host may be silent before its guard is asked directly as well.
+constexpr std::chrono::seconds own_silence_max{2};
+
+// The coordinator took the stop. Where it does not reach the agent of the host on which this runs,
+// the guard here is asked as well: the way to it needs no network.
+class OwnHost {
+ public:
+  OwnHost(Context& context, const StopOrder& order, StopReport& report)
+      : context_(context), order_(order), report_(report) {}
+
+  void expect(const std::string& printer, const std::string& agent) {
+    report_.expect(printer, agent);
+    targets_[agent].insert(printer);
+  }
+
+  // One answer of the coordinator.
+  void take(const StopAnswer& answer) {
+    const bool reached = answer.outcome == "proven" || answer.outcome == "sent";
+    const bool missed = answer.outcome == "not_sent" || (answer.final && !reached);
+    if (missed && help(answer.agent)) return;
+    if (reached) targets_[answer.agent].erase(answer.printer);
+    report_.update(answer);
+  }
+
+  // The stop has been under way for so long: who is still silent is asked here.
+  void look(std::chrono::seconds waited) {
+    if (waited < own_silence_max || looked_) return;
+    looked_ = true;
+    const auto silent = targets_.find(name());
+    if (silent != targets_.end() && !silent->second.empty()) help(silent->first);
+  }
+
+  void finish() {
+    look(own_silence_max);
+    if (stop_) stop_->follow();
+  }
+
+ private:
+  // True when the guard of this host is (or was) asked to stop what this agent holds.
+  bool help(const std::string& agent) {
+    if (agent.empty() || agent != name()) return false;
+    if (tried_) return stop_.has_value();
+    tried_ = true;
+    StopOrder share;
+    share.agent = agent;
+    share.wait = order_.wait;
+    const auto& printers = targets_[agent];
+    share.printers.assign(printers.begin(), printers.end());
+    context_.console.note("the coordinator does not reach this host's agent; stopping here as well",
+                          Tone::alarm);
+    stop_.emplace(context_, share, report_);
+    if (!stop_->send()) stop_.reset();
+    return stop_.has_value();
+  }
+
+  // The agent's name of the guard on this host; empty when there is none, or it may not be asked.
+  const std::string& name() {
+    if (name_) return *name_;
+    name_.emplace();
+    auto guard = GuardClient::connect(context_.guard_socket());
+    if (!guard) return *name_;
+    const auto status = guard->ask({{"do", "status"}}, std::chrono::seconds{2});
+    if (status) *name_ = text_of(*status, "agent");
+    return *name_;
+  }
+
+  Context& context_;
+  const StopOrder& order_;
+  StopReport& report_;
+  std::map<std::string, std::set<std::string>> targets_;  // by agent; those not reached yet
+  std::optional<std::string> name_;
+  std::optional<LocalStop> stop_;
+  bool tried_ = false;
+  bool looked_ = false;
+};
+
 // The coordinator did not take the stop: whatever a guard on this host holds is stopped without it.
 Done stop_without_coordinator(Context& context, const StopOrder& order, Failure failure) {
   StopReport report(context.console, "firebreak local status");
@@ -61,7 +140,9 @@ Done stop_without_coordinator(Context& context, const StopOrder& order, Failure 
   if (anything) {
     context.console.note(failure.message + ". Stopping what the guard on this host holds",
                          Tone::alarm);
-    sent = stop_on_this_host(context, share, report).has_value();
+    LocalStop stop(context, share, report);
+    sent = stop.send().has_value();
+    if (sent) stop.follow();
   }
   ExitStatus status = failure.status;
   if (sent) status = report.finish(true);
@@ -113,8 +194,9 @@ Done fleet_stop(Context& context, const StopOrder& order) {
     return stop_without_coordinator(context, order, started.error());
   }
   StopReport report(context.console, "firebreak status");
+  OwnHost own(context, order, report);
   for (const auto& target : list_of(*started, "targets")) {
-    report.expect(text_of(target, "printer"), text_of(target, "agent"));
+    own.expect(text_of(target, "printer"), text_of(target, "agent"));
   }
   for (const auto& name : list_of(*started, "unknown")) {
     if (name.is_string()) report.unknown_name(name.get<std::string>());
@@ -126,15 +208,17 @@ Done fleet_stop(Context& context, const StopOrder& order) {
   const auto followed = follow_operation(
       *api, text_of(*started, "operation"), order.wait,
       [&](const json& answer) {
-        report.update(answer_from(answer));
+        own.take(answer_from(answer));
         return !report.complete();
       },
       [&](std::chrono::seconds waited) {
+        own.look(waited);
         if (waited.count() < 1) return;
         context.console.progress(fmt::format("sent; waiting for proof: {} ({} s)",
                                              report.waiting_for(), waited.count()));
       });
   if (!followed) context.console.note(followed.error().message, Tone::alarm);
+  own.finish();
   return report.finish(true);
 }
 

@@ -55,8 +55,17 @@ void FleetState::on_command_update(std::function<void(const CommandUpdate&)> lis
   command_listener_ = std::move(listener);
 }
 
-void FleetState::on_agent_connected(std::function<void(const std::string&)> listener) {
-  connect_listener_ = std::move(listener);
+void FleetState::on_seen_stopped(std::function<void(const PrinterKey&)> listener) {
+  stopped_listener_ = std::move(listener);
+}
+
+void FleetState::set_missed(const PrinterKey& printer, std::optional<MissedStop> stop) {
+  const std::lock_guard lock(mutex_);
+  auto& missed = agents_[printer.agent].missed;
+  if (stop)
+    missed.insert_or_assign(printer.name, std::move(*stop));
+  else
+    missed.erase(printer.name);
 }
 
 void FleetState::put_rows(const std::vector<AgentRow>& rows) {
@@ -74,6 +83,7 @@ void FleetState::agent_connected(std::string_view agent, const json& hello,
                                  std::string_view address) {
   const std::string name(agent);
   const std::string software = escape_untrusted(view::text_or_empty(hello, "software"), 64);
+  std::map<std::string, MissedStop> missed;
   {
     const std::lock_guard lock(mutex_);
     Live& live = agents_[name];
@@ -82,9 +92,12 @@ void FleetState::agent_connected(std::string_view agent, const json& hello,
     live.row.revoked_ms.reset();  // The hub lets nobody in who is revoked.
     live.address = std::string(address);
     live.software = software;
+    live.knows_roots = view::boolean(hello, "knows_roots") != false;
+    live.of_old_root = view::boolean(hello, "of_old_root") == true;
     live.last_seen_ms = clock_.wall().time_since_epoch().count();
     // What an earlier session told is not this session's word.
     live.status.reset();
+    missed = live.missed;
   }
   log::info("agent {} is connected from {}", name, address);
   store_.note_agent(name, software,
@@ -94,7 +107,20 @@ void FleetState::agent_connected(std::string_view agent, const json& hello,
                      "",
                      "agent " + name + " is connected",
                      {{"address", std::string(address)}}});
-  if (connect_listener_) connect_listener_(name);
+  tell_missed(name, missed);
+}
+
+/// An agent that is back must not look as if nothing had been asked of it.
+void FleetState::tell_missed(const std::string& agent,
+                             const std::map<std::string, MissedStop>& missed) {
+  for (const auto& [printer, stop] : missed) {
+    const std::string text = "agent " + agent + " is back; " + printer + " " +
+                             view::missed_text(stop) + ": stop it now, or look at it";
+    log::error("{}", text);
+    const json data{{"operation", stop.operation}, {"asked_by", stop.who}};
+    store_.record({"coordinator", "stop.missed", agent + ":" + printer, data},
+                  {"stop.missed", "alarm", agent, printer, text, data});
+  }
 }
 
 void FleetState::agent_disconnected(std::string_view agent, std::string_view reason) {
@@ -120,6 +146,7 @@ void FleetState::telemetry(std::string_view agent, const json& status) {
   const std::string name(agent);
   auto copy = std::make_shared<const json>(status);
   std::vector<std::string> added;
+  std::vector<PrinterKey> stopped;
   {
     const std::lock_guard lock(mutex_);
     Live& live = agents_[name];
@@ -130,12 +157,21 @@ void FleetState::telemetry(std::string_view agent, const json& status) {
       if (live.printers.size() >= printers_per_agent_max) break;
       if (live.printers.insert(printer).second) added.push_back(printer);
     }
+    for (const auto& [printer, stop] : live.missed)
+      if (view::tells_stopped(*live.status, printer)) stopped.push_back({name, printer});
   }
+  for (const PrinterKey& printer : stopped)
+    if (stopped_listener_) stopped_listener_(printer);
   if (!added.empty()) store_.note_printers(name, std::move(added));
 }
 
 void FleetState::command_update(const CommandUpdate& update) {
   if (command_listener_) command_listener_(update);
+}
+
+void FleetState::renewal_waits(std::string_view agent, bool waits) {
+  const std::lock_guard lock(mutex_);
+  agents_[std::string(agent)].renewal_waits = waits;
 }
 
 void FleetState::security_event(std::string_view agent, std::string_view kind,
@@ -184,9 +220,14 @@ std::vector<PrinterKey> FleetState::printers_of(const std::string& agent) const 
 std::vector<std::string> FleetState::agents() const {
   std::vector<std::string> out;
   const std::lock_guard lock(mutex_);
-  for (const auto& [name, live] : agents_)
-    if (!live.row.revoked_ms) out.push_back(name);
+  for (const auto& [name, live] : agents_) out.push_back(name);
   return out;
+}
+
+bool FleetState::revoked(const std::string& agent) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = agents_.find(agent);
+  return found != agents_.end() && found->second.row.revoked_ms.has_value();
 }
 
 bool FleetState::knows_agent(const std::string& agent) const {

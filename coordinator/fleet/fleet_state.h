@@ -30,6 +30,14 @@ struct PrinterKey {
   friend auto operator<=>(const PrinterKey&, const PrinterKey&) = default;
 };
 
+/// A stop that was given up before it reached this printer's agent, or before its end was told.
+struct MissedStop {
+  std::string operation;
+  std::int64_t asked_ms = 0;
+  std::string who;
+  bool ever_sent = false;
+};
+
 /// True for [a-z0-9][a-z0-9-]{0,31}.
 bool is_printer_name(std::string_view text);
 
@@ -45,7 +53,8 @@ class FleetState final : public FleetView {
   Result<void> load();
   /// Who hears of answers to commands. Set once, before use.
   void on_command_update(std::function<void(const CommandUpdate&)> listener);
-  void on_agent_connected(std::function<void(const std::string& agent)> listener);
+  /// Who hears that a printer with a missed stop has been seen stopped.
+  void on_seen_stopped(std::function<void(const PrinterKey& printer)> listener);
 
   // FleetView (the hub's strand).
   void agent_connected(std::string_view agent, const nlohmann::json& hello,
@@ -53,8 +62,12 @@ class FleetState final : public FleetView {
   void agent_disconnected(std::string_view agent, std::string_view reason) override;
   void telemetry(std::string_view agent, const nlohmann::json& status) override;
   void command_update(const CommandUpdate& update) override;
+  void renewal_waits(std::string_view agent, bool waits) override;
   void security_event(std::string_view agent, std::string_view kind,
                       std::string_view text) override;
+
+  /// From now on the printer is shown as not stopped by this stop; nothing ends that.
+  void set_missed(const PrinterKey& printer, std::optional<MissedStop> stop);
 
   /// What the store says of each agent now.
   void put_rows(const std::vector<AgentRow>& rows);
@@ -71,8 +84,9 @@ class FleetState final : public FleetView {
   /// same name.
   [[nodiscard]] std::vector<PrinterKey> find(std::string_view text) const;
   [[nodiscard]] std::vector<PrinterKey> printers_of(const std::string& agent) const;
-  [[nodiscard]] std::vector<std::string> agents() const;  ///< Known and not revoked.
+  [[nodiscard]] std::vector<std::string> agents() const;  ///< Known; revoked ones too.
   [[nodiscard]] bool knows_agent(const std::string& agent) const;
+  [[nodiscard]] bool revoked(const std::string& agent) const;
   [[nodiscard]] bool connected(const std::string& agent) const;
 
   /// The counts of /api/v1/fleet.
@@ -83,15 +97,20 @@ class FleetState final : public FleetView {
     AgentRow row;
     bool registered = false;
     bool connected = false;
+    bool renewal_waits = false;
+    bool knows_roots = true;   ///< Of an authority that is being rolled.
+    bool of_old_root = false;  ///< Its certificate is.
     std::string address;
     std::string software;
     std::optional<std::int64_t> last_seen_ms;
     MonotonicTime received{};
     std::shared_ptr<const nlohmann::json> status;  ///< Null: no telemetry since this start.
     std::set<std::string> printers;                ///< Every one ever seen.
+    std::map<std::string, MissedStop> missed;      ///< By printer.
   };
   [[nodiscard]] std::optional<std::int64_t> age_ms(const Live& live) const;
   [[nodiscard]] bool fresh(const Live& live) const;
+  void tell_missed(const std::string& agent, const std::map<std::string, MissedStop>& missed);
   [[nodiscard]] nlohmann::json agent_json(const std::string& name, const Live& live) const;
   [[nodiscard]] nlohmann::json printer_json(const std::string& agent, const Live& live,
                                             const std::string& name) const;
@@ -99,7 +118,7 @@ class FleetState final : public FleetView {
   const Clock& clock_;
   Store& store_;
   std::function<void(const CommandUpdate&)> command_listener_;  // constant after start
-  std::function<void(const std::string&)> connect_listener_;    // constant after start
+  std::function<void(const PrinterKey&)> stopped_listener_;     // constant after start
   mutable std::mutex mutex_;
   std::map<std::string, Live, std::less<>> agents_;  // guarded by mutex_
   MonotonicTime security_budget_at_{};               // guarded by mutex_

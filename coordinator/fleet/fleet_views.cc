@@ -27,8 +27,9 @@ json FleetState::printer_json(const std::string& agent, const Live& live,
       for (const json& one : *list)
         if (view::text_or_empty(one, "name") == name) told = &one;
   }
+  const auto missed = live.missed.find(name);
   return view::printer(agent, name, told, live.connected, fresh(live), age_ms(live),
-                       live.last_seen_ms);
+                       live.last_seen_ms, missed == live.missed.end() ? nullptr : &missed->second);
 }
 
 json FleetState::printer_json(const PrinterKey& key) const {
@@ -56,6 +57,9 @@ json FleetState::agent_json(const std::string& name, const Live& live) const {
   return {{"name", name},
           {"connected", live.connected},
           {"revoked", row.revoked_ms.has_value()},
+          {"renewal_waits", live.renewal_waits},
+          {"knows_roots", live.knows_roots},
+          {"of_old_root", live.of_old_root},
           {"enrolled", row.enrolled_ms > 0 ? json(wall_text(row.enrolled_ms)) : json()},
           {"last_seen", live.last_seen_ms ? json(wall_text(*live.last_seen_ms)) : json()},
           {"age_ms", age ? json(*age) : json()},

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/log/log.h"
 #include "coordinator/fleet/operations.h"
 #include "coordinator/store/wall_text.h"
@@ -59,7 +61,7 @@ json Operations::view(const std::string& id) {
   auto row = store_.operation(id);
   if (!row || !*row || !(**row).body.is_object()) return {};
   json body = (**row).body;
-  for (const char* inner : {"asked", "open", "token_id"}) body.erase(inner);
+  for (const char* inner : {"asked", "open", "missed", "token_id"}) body.erase(inner);
   body["recorded"] = true;
   for (json& printer : body["printers"]) printer["age_ms"] = nullptr;
   return body;
@@ -112,6 +114,7 @@ std::shared_ptr<Operations::Operation> Operations::restore(const OperationRow& r
   operation->created_ms = row.created_ms;
   operation->created = clock_.now();
   operation->recorded = true;
+  operation->revision = row.revision;
   const json& body = row.body;
   operation->requester = {body.value("who", std::string("unknown")),
                           body.value("token_id", std::string()), std::string()};
@@ -121,6 +124,10 @@ std::shared_ptr<Operations::Operation> Operations::restore(const OperationRow& r
     operation->asked[agent] = printers.get<std::vector<std::string>>();
   for (const auto& [agent, printers] : operation->asked) operation->agents[agent] = Reach::finished;
   for (const json& agent : body.at("open")) operation->agents[agent] = Reach::waiting;
+  if (body.contains("missed"))
+    for (const json& one : body["missed"])
+      operation->missed.insert(
+          PrinterKey{one.at("agent").get<std::string>(), one.at("printer").get<std::string>()});
   for (const json& told : body.at("printers")) {
     Answer answer;
     if (told.at("outcome").is_string()) answer.outcome = told["outcome"];
@@ -144,33 +151,42 @@ Result<void> Operations::resume() {
       log::error("operation {} cannot be read back and is left alone: {}", row.id, e.what());
       continue;
     }
-    std::vector<StopTarget> targets;
-    std::vector<std::string> open;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [agent, reach] : operation->agents)
-        if (reach == Reach::waiting) {
-          targets.push_back({agent, operation->asked[agent]});
-          open.push_back(agent);
-        }
-      keep(operation);
-    }
-    if (row.kind == "stop") {
-      log::warning("stop {} is taken up again for {} agents", row.id, targets.size());
-      link_.send_stop(std::move(targets), row.id, operation->requester.who);
-      continue;
-    }
-    for (const std::string& agent : open) {
-      CommandUpdate lost;
-      lost.operation = row.id;
-      lost.agent = agent;
-      lost.final_answer = true;
-      lost.outcome_unknown = true;
-      lost.error = "the coordinator was restarted meanwhile; look at the printer's state";
-      on_update(lost);
-    }
+    resume_one(row, operation);
   }
   return {};
+}
+
+void Operations::resume_one(const OperationRow& row, const std::shared_ptr<Operation>& operation) {
+  std::vector<StopTarget> targets;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [agent, reach] : operation->agents)
+      if (reach == Reach::waiting) targets.push_back({agent, operation->asked[agent]});
+    keep(operation);
+    for (const PrinterKey& printer : operation->missed)
+      remember_missed(*operation, printer, operation->answers[printer].result == "unknown");
+    if (targets.empty()) settle(*operation);
+  }
+  const auto age = clock_.wall() - WallTime{std::chrono::milliseconds{row.created_ms}};
+  const auto left = std::chrono::ceil<std::chrono::seconds>(stop_retry_.load() - age);
+  if (row.kind == "stop" && left.count() > 0 && !targets.empty()) {
+    log::warning("stop {} is taken up again for {} agents", row.id, targets.size());
+    link_.send_stop(std::move(targets), row.id, operation->requester.who,
+                    std::min(left, stop_retry_.load()));
+    return;
+  }
+  for (const StopTarget& target : targets) {
+    CommandUpdate lost;
+    lost.operation = row.id;
+    lost.agent = target.agent;
+    lost.final_answer = true;
+    lost.gave_up = row.kind == "stop";
+    lost.outcome_unknown = true;
+    lost.error = lost.gave_up ? "its time passed while the coordinator was away"
+                              : "the coordinator was restarted meanwhile; look at the printer's "
+                                "state";
+    on_update(lost);
+  }
 }
 
 }  // namespace firebreak::coordinator

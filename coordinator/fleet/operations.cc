@@ -74,16 +74,18 @@ StartedOperation Operations::start_stop(const StopSelection& selection, const Re
   }
   std::vector<StopTarget> targets;
   for (const auto& [agent, printers] : operation->asked) {
-    targets.push_back({agent, printers});
-    operation->agents[agent] = Reach::waiting;
+    const bool revoked = fleet_.revoked(agent);
+    if (!revoked) targets.push_back({agent, printers});
+    operation->agents[agent] = revoked ? Reach::finished : Reach::waiting;
     for (const PrinterKey& key : fleet_.printers_of(agent))
       if (printers.empty() ||
           std::find(printers.begin(), printers.end(), key.name) != printers.end()) {
         operation->answers[key];
         started.targets.push_back(key);
       }
+    if (revoked) refuse_revoked(*operation, agent);
   }
-  if (targets.empty() && !selection.all) return started;
+  if (operation->asked.empty() && !selection.all) return started;
   started.id = operation->id;
   {
     const std::lock_guard lock(mutex_);
@@ -91,7 +93,7 @@ StartedOperation Operations::start_stop(const StopSelection& selection, const Re
     if (targets.empty()) settle(*operation);
   }
   // Nothing stands before this line: no disk, no answer, no other request.
-  link_.send_stop(std::move(targets), started.id, requester.who);
+  link_.send_stop(std::move(targets), started.id, requester.who, stop_retry_);
   log::warning("stop {} of {} printers by {}", started.id, started.targets.size(), requester.who);
   const std::lock_guard lock(mutex_);
   save(*operation,
@@ -128,18 +130,23 @@ std::string Operations::start_grant(const std::string& kind, const PrinterKey& p
   return operation->id;
 }
 
-void Operations::save(const Operation& operation, AuditDraft draft, Store::Done done) {
+void Operations::save(Operation& operation, AuditDraft draft, Store::Done done) {
   json body = operation_json(operation);
   json asked = json::object();
   for (const auto& [agent, printers] : operation.asked) asked[agent] = printers;
   json open = json::array();
   for (const auto& [agent, reach] : operation.agents)
     if (reach != Reach::finished) open.push_back(agent);
-  const bool waiting = !open.empty();
+  json missed = json::array();
+  for (const PrinterKey& key : operation.missed)
+    missed.push_back({{"agent", key.agent}, {"printer", key.name}});
+  const bool waiting = !open.empty() || !missed.empty();
   body["asked"] = std::move(asked);
   body["open"] = std::move(open);
+  body["missed"] = std::move(missed);
   body["token_id"] = operation.requester.token_id;
-  OperationRow row{operation.id, operation.kind, operation.created_ms, waiting, std::move(body)};
+  OperationRow row{operation.id, operation.kind,  operation.created_ms,
+                   waiting,      std::move(body), ++operation.revision};
   store_.save_operation(std::move(row), std::move(draft),
                         [this, id = operation.id, done = std::move(done)](const Result<void>& r) {
                           if (r) {
@@ -183,7 +190,23 @@ void Operations::take_printer(Operation& operation, const CommandUpdate& update,
     answer.result = !update.final_answer ? "pending" : update.refused ? "refused" : "done";
     if (update.refused) answer.code = "interlock";
   }
+  if (answer.outcome == "proven" || answer.outcome == "sent") forgive(key);
   set_answer(operation, key, std::move(answer));
+}
+
+/// A revoked agent is sent nothing, and its printers are never left out in silence.
+void Operations::refuse_revoked(Operation& operation, const std::string& agent) {
+  for (auto& [key, present] : operation.answers) {
+    if (key.agent != agent) continue;
+    Answer answer;
+    answer.outcome = "not_sent";
+    answer.result = "failed";
+    answer.code = "agent_revoked";
+    answer.final_answer = true;
+    answer.message = "not sent: its agent was revoked; on its host: firebreak local stop, or " +
+                     std::string(pull_the_power);
+    set_answer(operation, key, std::move(answer));
+  }
 }
 
 void Operations::take_error(Operation& operation, const CommandUpdate& update) {
@@ -216,6 +239,7 @@ void Operations::on_update(const CommandUpdate& update) {
     if (found == operations_.end()) return;
     Operation& operation = *found->second;
     for (const PrinterAnswer& told : update.printers) take_printer(operation, update, told);
+    if (update.gave_up) take_missed(operation, update);
     if (!update.error.empty()) take_error(operation, update);
     if (update.final_answer) take_omissions(operation, update.agent);
     const Reach before = operation.agents[update.agent];
@@ -249,11 +273,12 @@ void Operations::on_update(const CommandUpdate& update) {
 void Operations::settle(Operation& operation) {
   const bool open = std::any_of(operation.agents.begin(), operation.agents.end(),
                                 [](const auto& one) { return one.second == Reach::waiting; });
-  if (open || operation.done) return;
-  operation.done = true;
+  if (!open) operation.done = true;
   const bool finished = std::all_of(operation.agents.begin(), operation.agents.end(),
                                     [](const auto& one) { return one.second == Reach::finished; });
-  if (finished) finished_.push_back(operation.id);
+  if (!finished || !operation.missed.empty() || operation.retired) return;
+  operation.retired = true;
+  finished_.push_back(operation.id);
 }
 
 void Operations::take_omissions(Operation& operation, const std::string& agent) {
@@ -261,9 +286,14 @@ void Operations::take_omissions(Operation& operation, const std::string& agent) 
     if (key.agent != agent || present.final_answer) continue;
     Answer answer = present;
     answer.final_answer = true;
-    answer.result = "unknown";
-    answer.code = "no_answer";
-    answer.message = std::string("the agent's last answer does not name it; ") + pull_the_power;
+    if (operation.kind == "stop") {
+      answer.result = "unknown";
+      answer.code = "no_answer";
+      answer.message = std::string("the agent's last answer does not name it; ") + pull_the_power;
+    } else {
+      // A grant is for one printer: the guard has taken it, and nothing else is said of it.
+      answer.result = "done";
+    }
     set_answer(operation, key, std::move(answer));
   }
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -31,8 +33,8 @@ inline constexpr std::size_t finished_operations_kept = 1000;
 class AgentLink {
  public:
   virtual ~AgentLink() = default;
-  virtual void send_stop(std::vector<StopTarget> targets, std::string operation,
-                         std::string who) = 0;
+  virtual void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
+                         std::chrono::seconds within) = 0;
   virtual void send_grant(GrantRequest request) = 0;
 };
 
@@ -67,7 +69,11 @@ class Operations {
   /// Called after any answer, from any thread. Set once, before use.
   void on_change(std::function<void()> listener) { listener_ = std::move(listener); }
 
-  /// Takes up the stops that had not reached everybody when the coordinator ended.
+  /// How long a stop is offered to an agent that is away; for stops from now on. Any thread.
+  void offer_stops_for(std::chrono::seconds time) { stop_retry_ = time; }
+
+  /// Takes up the stops that had not reached everybody when the coordinator ended. One whose time
+  /// has passed meanwhile is not sent: it is told as missed.
   Result<void> resume();
 
   /// Sends a stop now, and records it after. `recorded` (may be empty) hears whether the record is
@@ -80,6 +86,8 @@ class Operations {
                           Store::Done recorded);
 
   void on_update(const CommandUpdate& update);
+  /// The printer has been seen latched: no missed stop is held against it any more.
+  void on_seen_stopped(const PrinterKey& printer);
   /// Once a second.
   void tick();
 
@@ -109,6 +117,9 @@ class Operations {
     MonotonicTime created{};
     bool recorded = false;
     bool done = false;
+    bool retired = false;         ///< Nothing is owed any more; it may leave the memory.
+    std::uint64_t revision = 0;   ///< Of the last save.
+    std::set<PrinterKey> missed;  ///< A stop that was given up; until each is seen stopped.
     std::map<std::string, Reach> agents;
     std::map<std::string, std::vector<std::string>> asked;  ///< Agent → printers; empty: all.
     std::map<PrinterKey, Answer> answers;
@@ -118,7 +129,12 @@ class Operations {
 
   std::shared_ptr<Operation> make(const std::string& kind, const Requester& requester);
   void keep(std::shared_ptr<Operation> operation);
-  void save(const Operation& operation, AuditDraft draft, Store::Done done);
+  void save(Operation& operation, AuditDraft draft, Store::Done done);
+  void refuse_revoked(Operation& operation, const std::string& agent);
+  void take_missed(Operation& operation, const CommandUpdate& update);
+  void forgive(const PrinterKey& printer);
+  void remember_missed(const Operation& operation, const PrinterKey& printer, bool ever_sent);
+  void resume_one(const OperationRow& row, const std::shared_ptr<Operation>& operation);
   void take_printer(Operation& operation, const CommandUpdate& update, const PrinterAnswer& answer);
   void take_error(Operation& operation, const CommandUpdate& update);
   void take_omissions(Operation& operation, const std::string& agent);
@@ -137,6 +153,8 @@ class Operations {
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Operation>> operations_;  // guarded by mutex_
   std::deque<std::string> finished_;                              // guarded by mutex_
+  std::map<PrinterKey, std::string> missed_;  ///< Printer → newest such stop; guarded by mutex_.
+  std::atomic<std::chrono::seconds> stop_retry_{stop_retry_default};
 };
 
 }  // namespace firebreak::coordinator

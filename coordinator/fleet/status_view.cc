@@ -43,6 +43,8 @@ json attention(const json& printer) {
   const std::string state = printer["state"];
   const std::string outcome = printer["outcome"];
   if (state == "not_cut") return "the power was NOT cut: pull the plug";
+  if (!printer["missed_stop"].is_null())
+    return printer["missed_stop"]["text"].get<std::string>() + ": stop it now, or look at it";
   if (state == "unknown") return "nothing is known of it now: its agent does not report";
   if (state == "parked") return "the guard is parked and needs a person at the machine";
   if ((state == "tripped" || state == "stopping" || state == "cutting") && outcome != "proven")
@@ -59,6 +61,21 @@ json attention(const json& printer) {
 }
 
 }  // namespace
+
+std::string missed_text(const MissedStop& missed) {
+  const std::string stop = "stop " + missed.operation + " of " + wall_text(missed.asked_ms);
+  return missed.ever_sent ? "was sent " + stop + ", whose end is not known"
+                          : "was NOT stopped by " + stop;
+}
+
+bool tells_stopped(const json& status, const std::string& printer) {
+  const json* list = find(status, "printers");
+  if (list == nullptr || !list->is_array()) return false;
+  return std::any_of(list->begin(), list->end(), [&](const json& one) {
+    const std::string state = text_or_empty(one, "state");
+    return text_or_empty(one, "name") == printer && (state == "tripped" || state == "parked");
+  });
+}
 
 json text(const json& object, const char* key) {
   const json* value = find(object, key);
@@ -111,7 +128,7 @@ json aged(const json& object, const char* key, std::int64_t since_ms) {
 
 json printer(const std::string& agent, const std::string& name, const json* told, bool connected,
              bool fresh, std::optional<std::int64_t> age_ms,
-             std::optional<std::int64_t> last_seen_ms) {
+             std::optional<std::int64_t> last_seen_ms, const MissedStop* missed) {
   static const json nothing = json::object();
   const json& p = told != nullptr ? *told : nothing;
   const std::int64_t since = age_ms.value_or(0);
@@ -150,7 +167,14 @@ json printer(const std::string& agent, const std::string& name, const json* told
            {"host_attached", present ? boolean(p, "host_attached") : json()},
            {"pty", text(p, "pty")},
            {"probation", present ? object(p, "probation") : json()},
-           {"last_pass", object(p, "last_pass")}};
+           {"last_pass", object(p, "last_pass")},
+           {"missed_stop", nullptr}};
+  if (missed != nullptr)
+    out["missed_stop"] = {{"operation", missed->operation},
+                          {"asked", wall_text(missed->asked_ms)},
+                          {"who", missed->who},
+                          {"ever_sent", missed->ever_sent},
+                          {"text", missed_text(*missed)}};
   out["attention"] = attention(out);
   return out;
 }

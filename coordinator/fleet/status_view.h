@@ -5,6 +5,10 @@
 #include <optional>
 #include <string>
 
+namespace firebreak::coordinator {
+struct MissedStop;
+}
+
 /// Careful reading of what an agent told: a field that is absent or of another type is unknown,
 /// never an exception and never a zero.
 namespace firebreak::coordinator::view {
@@ -35,9 +39,16 @@ json texts(const json& object, const char* key);   ///< Texts alone, escaped, at
 json aged(const json& object, const char* key, std::int64_t since_ms);
 
 /// One printer of a status as openapi.json's Printer. `printer` is null when the status does not
-/// name it; `age_ms` is the telemetry's age; `fresh` says whether it counts as the present.
+/// name it; `age_ms` is the telemetry's age; `fresh` says whether it counts as the present;
+/// `missed` is null when no stop missed it.
 json printer(const std::string& agent, const std::string& name, const json* printer, bool connected,
              bool fresh, std::optional<std::int64_t> age_ms,
-             std::optional<std::int64_t> last_seen_ms);
+             std::optional<std::int64_t> last_seen_ms, const MissedStop* missed);
+
+/// "was NOT stopped by stop …", or that its end is not known.
+std::string missed_text(const MissedStop& missed);
+
+/// Whether this status shows the printer latched, so that no stop is owed to it any more.
+bool tells_stopped(const json& status, const std::string& printer);
 
 }  // namespace firebreak::coordinator::view

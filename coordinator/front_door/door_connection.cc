@@ -57,6 +57,26 @@ void DoorConnection::abort(const std::string& why) {
   leave();
 }
 
+void DoorConnection::fail_by_mistake(const std::string& what) {
+  log::error("front door: {}: a mistake of ours ends this connection: {}", address_, what);
+  abort("a mistake of ours");
+}
+
+template <class Make, class Take>
+bool DoorConnection::on_worker(Make make, Take take, bool stop) {
+  return core_.pool->submit(
+      [self = shared_from_this(), make = std::move(make), take = std::move(take),
+       &io = core_.io]() mutable {
+        try {
+          auto made = std::make_shared<decltype(make())>(make());
+          asio::post(io, [self, take, made] { self->guarded([&] { take(std::move(*made)); }); });
+        } catch (const std::exception& e) {
+          asio::post(io, [self, what = std::string(e.what())] { self->fail_by_mistake(what); });
+        }
+      },
+      stop);
+}
+
 void DoorConnection::close_softly() {
   const auto self = shared_from_this();
   if (tls_) tls_->close("done");
@@ -68,7 +88,7 @@ void DoorConnection::set_deadline(std::chrono::milliseconds within, const char* 
   deadline_.expires_after(within);
   deadline_.async_wait([weak = weak_from_this()](const std::error_code& error) {
     const auto self = weak.lock();
-    if (!error && self) self->on_deadline();
+    if (!error && self) self->guarded([&] { self->on_deadline(); });
   });
 }
 
@@ -135,12 +155,9 @@ void DoorConnection::dispatch() {
   tls_->pause_reading(true);
   if (requests_ >= core_.options.requests_per_connection) request.keep_alive = false;
   auto shared = std::make_shared<ParsedRequest>(std::move(request));
-  const bool queued = core_.pool->submit(
-      [self = shared_from_this(), shared, &handler = core_.handler, &io = core_.io] {
-        auto answer = std::make_shared<Answer>(handler.handle(std::move(*shared), self->address_));
-        asio::post(io, [self, answer] { self->on_answer(answer); });
-      },
-      stop);
+  const bool queued = on_worker(
+      [this, shared] { return core_.handler.handle(std::move(*shared), address_); },
+      [this](Answer answer) { on_answer(std::make_shared<Answer>(std::move(answer))); }, stop);
   if (!queued) refuse({503, "busy", "too many requests wait"});
 }
 
@@ -150,7 +167,8 @@ void DoorConnection::on_answer(std::shared_ptr<Answer> answer) {
   if (answer->delay.count() == 0) return send_answer(std::move(*answer));
   pause_.expires_after(answer->delay);
   pause_.async_wait([self = shared_from_this(), answer](const std::error_code& error) {
-    if (!error && self->phase_ != Phase::closed) self->send_answer(std::move(*answer));
+    if (error || self->phase_ == Phase::closed) return;
+    self->guarded([&] { self->send_answer(std::move(*answer)); });
   });
 }
 
@@ -218,12 +236,8 @@ void DoorConnection::pull() {
   pulling_ = true;
   news_ = false;
   pause_.cancel();
-  const bool queued = core_.pool->submit(
-      [self = shared_from_this(), stream = stream_, &io = core_.io] {
-        auto chunk = std::make_shared<StreamChunk>(stream->next());
-        asio::post(io, [self, chunk] { self->on_chunk(std::move(*chunk)); });
-      },
-      false);
+  const bool queued = on_worker([stream = stream_] { return stream->next(); },
+                                [this](StreamChunk chunk) { on_chunk(std::move(chunk)); }, false);
   if (queued) return;
   pulling_ = false;
   news_ = true;
@@ -250,13 +264,16 @@ void DoorConnection::arm_heartbeat() {
     const auto self = weak.lock();
     if (error || !self || self->phase_ != Phase::streaming) return;
     if (self->pulling_ || !self->outbox_.empty()) return;
-    // The comment keeps proxies awake and finds out whether the client is still there; the source
-    // is asked again after it, so that a token that ended in silence ends its stream.
-    self->outbox_ = ": still here\n\n";
-    self->set_deadline(self->core_.options.write, "a slow reader");
-    if (auto queued = self->tls_->write(self->outbox_); !queued)
-      self->abort(queued.error().message);
+    self->guarded([&] { self->send_heartbeat(); });
   });
+}
+
+/// The comment keeps proxies awake and finds out whether the client is still there; the source is
+/// asked again after it, so that a token that ended in silence ends its stream.
+void DoorConnection::send_heartbeat() {
+  outbox_ = ": still here\n\n";
+  set_deadline(core_.options.write, "a slow reader");
+  if (auto queued = tls_->write(outbox_); !queued) abort(queued.error().message);
 }
 
 }  // namespace firebreak::coordinator

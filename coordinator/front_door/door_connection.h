@@ -31,6 +31,20 @@ class DoorConnection : public std::enable_shared_from_this<DoorConnection> {
   std::list<std::shared_ptr<DoorConnection>>::iterator place;  ///< In the core's list.
 
  private:
+  /// Runs a step of this connection; what it throws ends the connection.
+  template <class Step>
+  void guarded(Step step) {
+    try {
+      step();
+    } catch (const std::exception& e) {
+      fail_by_mistake(e.what());
+    }
+  }
+  void fail_by_mistake(const std::string& what);
+  /// Runs `make` on a worker and `take(result)` back here; false when too many requests wait.
+  template <class Make, class Take>
+  bool on_worker(Make make, Take take, bool stop);
+
   enum class Phase { handshake, reading, working, writing, streaming, closed };
 
   void on_received(std::string_view bytes);
@@ -48,6 +62,7 @@ class DoorConnection : public std::enable_shared_from_this<DoorConnection> {
   void set_deadline(std::chrono::milliseconds within, const char* what);
   void on_deadline();
   void arm_heartbeat();
+  void send_heartbeat();
   void close_softly();
   void leave();
 

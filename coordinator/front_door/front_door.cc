@@ -20,7 +20,11 @@ void FrontDoor::Core::accept() {
       [self = shared_from_this()](const std::error_code& error, asio::ip::tcp::socket socket) {
         if (self->stopping) return;
         if (!error) {
-          self->admit(std::move(socket));
+          try {
+            self->admit(std::move(socket));
+          } catch (const std::exception& e) {
+            log::error("front door: a connection is dropped: {}", e.what());
+          }
           return self->accept();
         }
         // Out of descriptors or memory: a moment's rest, or this would spin.

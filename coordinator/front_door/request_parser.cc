@@ -10,8 +10,8 @@ namespace {
 
 // What a handler may see of a client's head. Everything else (X-Forwarded-*, REMOTE_ADDR, Range,
 // Accept-Encoding, Upgrade, …) ends here.
-constexpr std::array<std::string_view, 5> allowed_headers{"authorization", "content-type",
-                                                          "last-event-id", "host", "user-agent"};
+constexpr std::array<std::string_view, 6> allowed_headers{
+    "authorization", "content-type", "idempotency-key", "last-event-id", "host", "user-agent"};
 constexpr std::array<std::string_view, 7> known_methods{"GET",   "HEAD",   "POST",   "PUT",
                                                         "PATCH", "DELETE", "OPTIONS"};
 

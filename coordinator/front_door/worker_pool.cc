@@ -1,5 +1,7 @@
 #include "coordinator/front_door/worker_pool.h"
 
+#include "common/log/log.h"
+
 namespace firebreak::coordinator {
 
 WorkerPool::WorkerPool(std::size_t threads, std::size_t waiting_max) : waiting_max_(waiting_max) {
@@ -29,6 +31,19 @@ bool WorkerPool::submit(Job job, bool stop) {
   return true;
 }
 
+namespace {
+
+/// Jobs catch what they throw; this keeps a mistake in one of them from ending the process.
+void run(const WorkerPool::Job& job) {
+  try {
+    job();
+  } catch (const std::exception& e) {
+    log::error("a worker's job threw: {}", e.what());
+  }
+}
+
+}  // namespace
+
 void WorkerPool::work(bool stops_only) {
   std::unique_lock lock(mutex_);
   while (true) {
@@ -38,7 +53,7 @@ void WorkerPool::work(bool stops_only) {
     Job job = std::move(queue.front());
     queue.pop_front();
     lock.unlock();
-    job();
+    run(job);
     job = nullptr;
     lock.lock();
   }

@@ -27,10 +27,11 @@ Result<void> Hub::start() { return impl_->core->listen(); }
 void Hub::stop() { impl_->core->stop(); }
 std::uint16_t Hub::port() const { return impl_->core->port(); }
 
-void Hub::send_stop(std::vector<StopTarget> targets, std::string operation, std::string who) {
+void Hub::send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
+                    std::chrono::seconds within) {
   impl_->on_strand([targets = std::move(targets), operation = std::move(operation),
-                    who = std::move(who)](HubCore& core) mutable {
-    core.send_stop(std::move(targets), operation, who);
+                    who = std::move(who), within](HubCore& core) mutable {
+    core.send_stop(std::move(targets), operation, who, within);
   });
 }
 
@@ -56,6 +57,8 @@ void Hub::cut_off(std::string agent, std::string reason) {
     core.cut_off(agent, reason);
   });
 }
+
+bool Hub::approve_renewal(const std::string& agent) { return impl_->core->approve_renewal(agent); }
 
 void Hub::tell_durable(std::string agent, LogPosition position) {
   impl_->on_strand([agent = std::move(agent), position = std::move(position)](HubCore& core) {

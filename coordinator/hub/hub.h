@@ -22,6 +22,13 @@ class TimeFloor;
 
 namespace firebreak::coordinator {
 
+/// How long a stop is offered to an agent that is away, unless the coordinator's setting says
+/// otherwise: long enough for a host's restart, too short to surprise who has come since.
+inline constexpr std::chrono::seconds stop_retry_default{600};
+
+/// How long an approved renewal may take: the agent asks again at least once a minute.
+inline constexpr std::chrono::minutes approval_life{15};
+
 /// Whom a stop is for.
 struct StopTarget {
   std::string agent;
@@ -46,8 +53,9 @@ struct HubOptions {
   std::function<Result<std::array<std::uint8_t, 64>>(std::span<const std::uint8_t>)> sign_grant;
   /// The public half of that key, handed out at enrolment.
   std::array<std::uint8_t, 32> reset_public_key{};
-  /// How long a stop is offered to an agent that is away (docs/protocol.md, "Stop").
-  std::chrono::seconds stop_retry{600};
+  /// Roots that agents shall trust, PEM, the present authority's first: while it is being rolled
+  /// the next or the old one stands beside it. Empty: the present one's alone.
+  std::string roots_pem;
   std::size_t sessions_max = 4096;
   /// Connections that are not a session yet, at once. A handshake costs 5 ms of the strand that
   /// also carries stops: 32 of them are at most 160 ms. More wait in the kernel's backlog.
@@ -87,8 +95,10 @@ class Hub {
   [[nodiscard]] std::uint16_t port() const;  ///< The port in use, after start().
 
   /// Sends a stop to each target now, and again to those that are away or silent until they
-  /// answer or HubOptions::stop_retry has passed. Answers arrive as FleetView::command_update.
-  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who);
+  /// answer or `within` has passed (then `gave_up`; docs/protocol.md, "Stop"). Answers arrive as
+  /// FleetView::command_update.
+  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
+                 std::chrono::seconds within = stop_retry_default);
 
   /// Asks the agent's guard for a challenge, has it signed, and brings the grant. One attempt, no
   /// retry: an agent that is away answers at once with an error. Answer: command_update.
@@ -98,8 +108,12 @@ class Hub {
   void send_command(std::string agent, std::string operation, std::string verb,
                     std::string arguments, std::chrono::milliseconds ttl);
 
-  /// The agent was revoked: its session ends now. (The registry refuses it from here on.)
+  /// The agent was revoked: its session ends now, and its open stops end unsent or unknown. (The
+  /// registry refuses it from here on.)
   void cut_off(std::string agent, std::string reason);
+  /// A person lets this agent renew the ended certificate that it showed, within `approval_life`.
+  /// False when it does not wait for that.
+  bool approve_renewal(const std::string& agent);
   /// Events up to these positions have become durable off this host: tell the agent.
   void tell_durable(std::string agent, LogPosition position);
 

@@ -17,6 +17,11 @@ constexpr std::chrono::seconds answer_grace{5};
 constexpr std::chrono::milliseconds grant_ttl{10'000};
 constexpr std::size_t commands_max = 10'000;
 
+/// A length of time as people say it; the next whole minute up.
+std::string minutes_text(std::chrono::seconds time) {
+  return fmt::format("{} min", std::chrono::ceil<std::chrono::minutes>(time).count());
+}
+
 std::vector<PrinterAnswer> answers(const wire::CommandResult& result) {
   std::vector<PrinterAnswer> out;
   for (const auto& p : result.printers) out.push_back({p.printer, p.outcome, p.state, p.message});
@@ -26,7 +31,7 @@ std::vector<PrinterAnswer> answers(const wire::CommandResult& result) {
 }  // namespace
 
 void HubCore::send_stop(std::vector<StopTarget> targets, const std::string& operation,
-                        const std::string& who) {
+                        const std::string& who, std::chrono::seconds within) {
   const MonotonicTime now = ports_.clock.now();
   std::vector<OpenStop> away;
   // First everything that can leave leaves; only then is anything reported.
@@ -35,7 +40,7 @@ void HubCore::send_stop(std::vector<StopTarget> targets, const std::string& oper
                   std::move(target.agent),
                   std::move(target.printers),
                   who,
-                  now + options_.stop_retry,
+                  now + within,
                   {},
                   false,
                   false};
@@ -52,10 +57,24 @@ void HubCore::send_stop(std::vector<StopTarget> targets, const std::string& oper
     update.operation = operation;
     update.agent = stop.agent;
     update.final_answer = stop.expires <= now;
-    update.error = fmt::format("not connected; the stop is sent when it comes back within {} s",
-                               options_.stop_retry.count());
+    update.error =
+        update.final_answer
+            ? "not connected, and too many stops wait already"
+            : "not connected; the stop is sent if it comes back within " + minutes_text(within);
     ports_.fleet.command_update(update);
   }
+}
+
+void HubCore::give_up(const OpenStop& stop, std::string why) {
+  CommandUpdate update;
+  update.operation = stop.operation;
+  update.agent = stop.agent;
+  update.final_answer = true;
+  update.gave_up = true;
+  update.outcome_unknown = stop.ever_sent;
+  update.error = std::move(why) + (stop.ever_sent ? "; the stop was sent, its end was never told"
+                                                  : "; the stop was never sent");
+  ports_.fleet.command_update(update);
 }
 
 void HubCore::send_stop_to(const OpenStop& stop) {
@@ -186,13 +205,11 @@ void HubCore::fail_command(const std::string& operation, const std::string& agen
 }
 
 void HubCore::tick() {
+  arm_tick();  // First: nothing below may end the ticking.
   const MonotonicTime now = ports_.clock.now();
   for (const OpenStop& stop : stops_.silent(now, options_.stop_resend)) send_stop_to(stop);
   for (const OpenStop& stop : stops_.take_expired(now)) {
-    fail_command(stop.operation, stop.agent,
-                 stop.ever_sent ? "the stop was sent; no final answer came in time"
-                                : "it did not come back in time; the stop was never sent",
-                 false, stop.ever_sent);
+    give_up(stop, stop.ever_sent ? "no final answer came in time" : "it did not come back in time");
   }
   for (auto at = commands_.begin(); at != commands_.end();) {
     if (at->second.deadline > now) {
@@ -209,7 +226,6 @@ void HubCore::tick() {
     reports_dropped_ = 0;
     reports_left_ = reports_per_minute;
   }
-  arm_tick();
 }
 
 }  // namespace firebreak::coordinator

@@ -27,13 +27,14 @@ HubCore::HubCore(asio::io_context& io, Hub::Ports ports, HubOptions options)
       acceptor_(strand_),
       accept_timer_(strand_),
       tick_timer_(strand_),
+      roots_(options_.roots_pem.empty() ? ports_.authority.certificate_pem() : options_.roots_pem),
       reports_left_(reports_per_minute) {}
 
 Result<void> HubCore::listen() {
   tls::ServerOptions server;
   server.credentials = options_.credentials;
   server.client_certificates = tls::ClientCertificates::optional;
-  server.client_ca_pem = ports_.authority.certificate_pem();
+  server.client_ca_pem = roots_;
   server.now = [&time = ports_.time] { return time.now(); };
   server.expired_client_grace = identity::renewal_grace;
   auto context = tls::Context::server(std::move(server));
@@ -129,7 +130,11 @@ void HubCore::on_accepted(std::error_code code, tcp::socket socket) {
   // A small kernel buffer: what is in it cannot be overtaken by a stop.
   std::error_code ignored;
   socket.set_option(tcp::socket::send_buffer_size(64 * 1024), ignored);
-  sessions_.insert(Session::start(shared_from_this(), std::move(socket)));
+  try {
+    sessions_.insert(Session::start(shared_from_this(), std::move(socket)));
+  } catch (const std::exception& e) {
+    log::error("agents: a connection is dropped: {}", e.what());
+  }
   accept();
 }
 
@@ -174,6 +179,41 @@ void HubCore::forget_clone(const std::string& agent) {
   instances_.erase(agent);
 }
 
+bool HubCore::may_renew_ended(const Session& session) {
+  const std::string& agent = session.agent();
+  const identity::Fingerprint shown = session.certificate();
+  {
+    const std::scoped_lock lock(renewals_mutex_);
+    Renewal& renewal = renewals_[agent];
+    const bool same = renewal.certificate == shown;
+    const bool approved = same && renewal.approved_until;
+    if (approved && ports_.clock.now() < *renewal.approved_until) return true;
+    if (same && !approved) return false;  // It was told before.
+    renewal = {shown, std::nullopt};
+  }
+  report(agent, "renewal_waits",
+         "the certificate of '" + agent +
+             "' has ended; it may only renew, and waits for: firebreak agents approve " + agent);
+  ports_.fleet.renewal_waits(agent, true);
+  return false;
+}
+
+bool HubCore::approve_renewal(const std::string& agent) {
+  const std::scoped_lock lock(renewals_mutex_);
+  const auto found = renewals_.find(agent);
+  if (found == renewals_.end()) return false;
+  found->second.approved_until = ports_.clock.now() + approval_life;
+  return true;
+}
+
+void HubCore::forget_renewal(const std::string& agent) {
+  {
+    const std::scoped_lock lock(renewals_mutex_);
+    if (renewals_.erase(agent) == 0) return;
+  }
+  ports_.fleet.renewal_waits(agent, false);
+}
+
 void HubCore::left(const std::shared_ptr<Session>& session, const std::string& reason) {
   sessions_.erase(session);
   const auto found = agents_.find(session->agent());
@@ -204,11 +244,13 @@ Session* HubCore::up(const std::string& agent) {
 }
 
 void HubCore::cut_off(const std::string& agent, const std::string& reason) {
+  forget_renewal(agent);
   // Every session that claims the name, also one that is being checked at this moment.
   const auto sessions = sessions_;
   for (const auto& session : sessions) {
     if (session->agent() == agent) session->end("revoked", reason);
   }
+  for (const OpenStop& stop : stops_.take_agent(agent)) give_up(stop, "its agent was " + reason);
 }
 
 void HubCore::tell_durable(const std::string& agent, const LogPosition& position) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -33,12 +34,13 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
 
   // For the hub.
   void send_stop(std::vector<StopTarget> targets, const std::string& operation,
-                 const std::string& who);
+                 const std::string& who, std::chrono::seconds within);
   void send_grant(GrantRequest request);
   void send_command(const std::string& agent, const std::string& operation, const std::string& verb,
                     nlohmann::json arguments, std::chrono::milliseconds ttl);
   void cut_off(const std::string& agent, const std::string& reason);
   void tell_durable(const std::string& agent, const LogPosition& position);
+  bool approve_renewal(const std::string& agent);            ///< From any thread.
   [[nodiscard]] std::vector<std::string> connected() const;  ///< From any thread.
 
   // For sessions.
@@ -47,14 +49,23 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   [[nodiscard]] Hub::Ports& ports() { return ports_; }
   [[nodiscard]] const HubOptions& options() const { return options_; }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
-  /// Runs `task` on the worker, then `then(result)` on the strand.
+  [[nodiscard]] const std::string& roots() const { return roots_; }
+  /// Runs `task` on the worker, then `then(result)` on the strand. What either throws ends the
+  /// session that asked, and no other.
   template <class Task, class Then>
-  void in_background(Task task, Then then) {
-    asio::post(worker_, [self = shared_from_this(), task = std::move(task),
-                         then = std::move(then)]() mutable {
-      auto result = std::make_shared<decltype(task())>(task());
-      asio::post(self->strand_,
-                 [then = std::move(then), result]() mutable { then(std::move(*result)); });
+  void in_background(std::shared_ptr<Session> session, Task task, Then then) {
+    asio::post(worker_, [self = shared_from_this(), session = std::move(session),
+                         task = std::move(task), then = std::move(then)]() mutable {
+      try {
+        auto result = std::make_shared<decltype(task())>(task());
+        asio::post(self->strand_, [session, then = std::move(then), result]() mutable {
+          session->guarded([&] { then(std::move(*result)); });
+        });
+      } catch (const std::exception& e) {
+        asio::post(self->strand_, [session, why = std::string(e.what())] {
+          session->abort("a mistake of ours: " + why);
+        });
+      }
     });
   }
   /// A session passed the registry: it replaces an older one of its agent.
@@ -68,6 +79,10 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   /// Two processes hold this agent's key: no command but stop until it is enrolled anew.
   [[nodiscard]] bool is_cloned(const std::string& agent) const { return cloned_.contains(agent); }
   void forget_clone(const std::string& agent);
+  /// Whether a person has approved that this session renews its ended certificate; else it is noted
+  /// as waiting.
+  bool may_renew_ended(const Session& session);
+  void forget_renewal(const std::string& agent);
 
  private:
   /// Reports to the audit log in each minute; beyond it only their number is logged.
@@ -78,6 +93,11 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
     std::string agent;
     MonotonicTime deadline{};
     std::optional<GrantRequest> grant;  ///< This command asked for the grant's challenge.
+  };
+  /// An agent whose certificate has ended.
+  struct Renewal {
+    identity::Fingerprint certificate{};
+    std::optional<MonotonicTime> approved_until;
   };
   struct Instances {
     std::string present;
@@ -90,6 +110,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void arm_tick();
   void tick();
   void send_stop_to(const OpenStop& stop);
+  void give_up(const OpenStop& stop, std::string why);
   void notice_clone(Session& session);
   Session* up(const std::string& agent);
   void command(const std::string& agent, const std::string& id, const std::string& operation,
@@ -111,6 +132,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   asio::steady_timer tick_timer_;
   std::uint16_t port_ = 0;
   std::uint64_t epoch_ = 0;
+  const std::string roots_;  ///< PEM.
   bool stopping_ = false;
   bool accepting_ = false;
 
@@ -123,6 +145,9 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   int reports_left_ = 0;
   int reports_dropped_ = 0;
   int ticks_ = 0;
+
+  std::mutex renewals_mutex_;
+  std::map<std::string, Renewal> renewals_;  ///< Guarded by renewals_mutex_.
 
   mutable std::mutex connected_mutex_;
   std::set<std::string> connected_;  ///< Guarded by connected_mutex_.

@@ -100,6 +100,8 @@ class FleetView {
   virtual void telemetry(std::string_view agent, const nlohmann::json& status) = 0;
   /// An answer to a stop or a command, in order; `update.final_answer` ends the operation there.
   virtual void command_update(const struct CommandUpdate& update) = 0;
+  /// The agent's certificate has ended, and it waits for a person's approval to renew; or no more.
+  virtual void renewal_waits(std::string_view agent, bool waits) = 0;
   /// Something that belongs in the audit log: a refused enrolment, a revoked agent that came, a
   /// malformed frame, two processes with one key. `agent` may be empty when it is not known.
   virtual void security_event(std::string_view agent, std::string_view kind,
@@ -125,6 +127,8 @@ struct CommandUpdate {
   bool refused = false;
   /// The command left, but no answer came: what it did is unknown.
   bool outcome_unknown = false;
+  /// A stop's time has passed, and it is not offered to this agent any more.
+  bool gave_up = false;
   std::vector<PrinterAnswer> printers;
 };
 

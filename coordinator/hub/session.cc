@@ -4,6 +4,7 @@
 
 #include <asio/ip/tcp.hpp>
 
+#include "common/base/hex.h"
 #include "common/identity/authority.h"
 #include "common/identity/bytes.h"
 #include "common/identity/time_floor.h"
@@ -115,9 +116,9 @@ Result<void> Session::on_enroll(const nlohmann::json& message) {
       return ports.authority.sign_agent(enroll.request_pem, enroll.agent, ports.time.now());
     });
   };
-  core_->in_background(std::move(task), [self = shared_from_this()](auto certificate) {
-    self->on_enrolled(std::move(certificate));
-  });
+  core_->in_background(
+      shared_from_this(), std::move(task),
+      [self = shared_from_this()](auto certificate) { self->on_enrolled(std::move(certificate)); });
   return {};
 }
 
@@ -130,9 +131,10 @@ void Session::on_enrolled(Result<identity::CertificateInfo> certificate) {
                "the coordinator refuses this token; make a new one with 'firebreak enroll'");
   }
   core_->forget_clone(agent_);
+  core_->forget_renewal(agent_);
   log::info("{} enrolled from {}, certificate until {}", agent_, address(),
             certificate->not_after.time_since_epoch().count());
-  wire::Enrolled answer{identity::to_pem(*certificate), core_->ports().authority.certificate_pem(),
+  wire::Enrolled answer{identity::to_pem(*certificate), core_->roots(),
                         core_->options().reset_public_key};
   send(wire::encode(answer));
   state_ = State::over;
@@ -166,9 +168,10 @@ Result<void> Session::on_hello(const nlohmann::json& message) {
     admission.head = ports.events.head();
     return admission;
   };
-  core_->in_background(std::move(task), [self = shared_from_this()](Admission admission) {
-    self->on_admission(std::move(admission));
-  });
+  core_->in_background(shared_from_this(), std::move(task),
+                       [self = shared_from_this()](Admission admission) {
+                         self->on_admission(std::move(admission));
+                       });
   return {};
 }
 
@@ -190,6 +193,11 @@ void Session::on_admission(Admission admission) {
       return refuse("unknown_agent", "unauthenticated", "this certificate is in no register");
   }
   if (connection_->peer_expired()) {
+    if (!core_->may_renew_ended(*this))
+      return end("approval_required",
+                 "its certificate has ended; a person must let it renew: "
+                 "firebreak agents approve " +
+                     agent_);
     state_ = State::renewing;
     log::warning("{}: its certificate has ended; it may only renew", agent_);
     return send(wire::renew_required());
@@ -205,15 +213,22 @@ void Session::welcome(const Admission& admission) {
   welcome.epoch = core_->epoch();
   welcome.wall_ms = core_->ports().time.now().time_since_epoch().count();
   welcome.head = admission.head;
+  welcome.roots = core_->roots();
   for (const LogPosition& position : *admission.positions) {
     welcome.receipts.push_back({position.log, position.stored, position.durable});
   }
   send(wire::encode(welcome));
-  core_->ports().fleet.agent_connected(agent_, wire::encode(hello_), address());
+  const bool of_old_root =
+      connection_->peer()->issuer != core_->ports().authority.certificate().common_name;
+  nlohmann::json hello = wire::encode(hello_);
+  hello["knows_roots"] = hello_.roots == to_hex(identity::sha256(core_->roots()));
+  hello["of_old_root"] = of_old_root;
+  core_->ports().fleet.agent_connected(agent_, hello, address());
   log::info("{} connected from {}{}", agent_, address(),
             connection_->resumed() ? " (resumed)" : "");
   arm_beat();
   core_->ready(shared_from_this());
+  if (of_old_root) send(wire::renew_required());
 }
 
 Result<void> Session::on_telemetry(nlohmann::json message) {
@@ -243,9 +258,9 @@ void Session::store_next() {
   auto task = [core = core_, agent = agent_, batch] {
     return core->ports().events.append_events(agent, batch->log, batch->events);
   };
-  core_->in_background(std::move(task), [self = shared_from_this()](Result<Receipt> receipt) {
-    self->on_stored(receipt);
-  });
+  core_->in_background(
+      shared_from_this(), std::move(task),
+      [self = shared_from_this()](Result<Receipt> receipt) { self->on_stored(receipt); });
 }
 
 void Session::on_stored(const Result<Receipt>& receipt) {
@@ -285,15 +300,17 @@ Result<void> Session::on_renew(const nlohmann::json& message) {
     }
     return certificate;
   };
-  core_->in_background(std::move(task), [self = shared_from_this()](auto certificate) {
-    self->renewing_now_ = false;
-    if (self->state_ != State::up && self->state_ != State::renewing) return;
-    if (!certificate) {
-      return self->refuse("renewal_refused", "malformed", certificate.error().message);
-    }
-    log::info("{}: certificate renewed", self->agent_);
-    self->send(wire::encode(wire::Renewed{identity::to_pem(*certificate)}));
-  });
+  core_->in_background(
+      shared_from_this(), std::move(task), [self = shared_from_this()](auto certificate) {
+        self->renewing_now_ = false;
+        if (self->state_ != State::up && self->state_ != State::renewing) return;
+        if (!certificate) {
+          return self->refuse("renewal_refused", "malformed", certificate.error().message);
+        }
+        log::info("{}: certificate renewed", self->agent_);
+        self->core_->forget_renewal(self->agent_);
+        self->send(wire::encode(wire::Renewed{identity::to_pem(*certificate)}));
+      });
   return {};
 }
 
@@ -329,7 +346,7 @@ void Session::pump() {
 void Session::arm_beat() {
   timer_.expires_after(core_->options().beat);
   timer_.async_wait([self = shared_from_this()](std::error_code stopped) {
-    if (!stopped) self->on_beat();
+    if (!stopped) self->guarded([&] { self->on_beat(); });
   });
 }
 
@@ -366,6 +383,7 @@ void Session::abort(std::string reason) {
 void Session::on_closed(const Error& reason) {
   state_ = State::over;
   timer_.cancel();
+  if (reason.code == ErrorCode::internal) log::error("{}: {}", agent_, reason.message);
   if (reason.code == ErrorCode::not_allowed || reason.code == ErrorCode::bad_input) {
     core_->report(agent_, "bad_tls", fmt::format("{}: {}", address(), reason.message));
   }

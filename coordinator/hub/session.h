@@ -36,9 +36,23 @@ class Session : public std::enable_shared_from_this<Session> {
   void end(std::string_view code, std::string reason);
   void abort(std::string reason);
 
+  /// Runs a step of this session; what it throws ends the session.
+  template <class Step>
+  void guarded(Step step) {
+    try {
+      step();
+    } catch (const std::exception& e) {
+      abort(std::string("a mistake of ours: ") + e.what());
+    }
+  }
+
   [[nodiscard]] bool is_up() const { return state_ == State::up; }
   [[nodiscard]] bool is_newcomer() const { return state_ == State::newcomer; }
   [[nodiscard]] const std::string& agent() const { return agent_; }
+  /// What it showed; only after the TLS handshake, and where it has one.
+  [[nodiscard]] identity::Fingerprint certificate() const {
+    return connection_->peer()->fingerprint;
+  }
   [[nodiscard]] const std::string& instance() const { return hello_.instance; }
   [[nodiscard]] std::string address() const { return connection_->peer_address(); }
   [[nodiscard]] const std::optional<wire::Nonce>& nonce() const { return nonce_; }

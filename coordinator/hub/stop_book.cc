@@ -45,6 +45,12 @@ std::vector<OpenStop> StopBook::silent(MonotonicTime now, std::chrono::nanosecon
   return out;
 }
 
+std::vector<OpenStop> StopBook::take_agent(std::string_view agent) {
+  auto out = of_agent(agent);
+  for (const OpenStop& stop : out) open_.erase({stop.agent, stop.operation});
+  return out;
+}
+
 std::vector<OpenStop> StopBook::take_expired(MonotonicTime now) {
   std::vector<OpenStop> out;
   for (auto at = open_.begin(); at != open_.end();) {

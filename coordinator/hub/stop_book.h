@@ -44,6 +44,8 @@ class StopBook {
   /// Sent, not answered, and silent for `resend`.
   [[nodiscard]] std::vector<OpenStop> silent(MonotonicTime now,
                                              std::chrono::nanoseconds resend) const;
+  /// Strikes out and returns all of an agent that will not come back.
+  std::vector<OpenStop> take_agent(std::string_view agent);
   /// Strikes out and returns what nobody has finished in time.
   std::vector<OpenStop> take_expired(MonotonicTime now);
 

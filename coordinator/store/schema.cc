@@ -92,7 +92,12 @@ CREATE TABLE operation(
 CREATE INDEX operation_waiting ON operation(created_ms) WHERE waiting = 1;
 )sql";
 
-constexpr std::array<storage::Migration, 1> steps{{{1, version_1}}};
+// A save that waited for a full disk must not replace a newer one.
+constexpr std::string_view version_2 = R"sql(
+ALTER TABLE operation ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<storage::Migration, 2> steps{{{1, version_1}, {2, version_2}}};
 
 }  // namespace
 

@@ -106,11 +106,15 @@ Result<std::int64_t> SqliteStore::last_event_id() { return writer_->newest_event
 namespace {
 
 constexpr const char* operation_select =
-    "SELECT id, kind, created_ms, waiting, body FROM operation ";
+    "SELECT id, kind, created_ms, waiting, body, revision FROM operation ";
 
 OperationRow operation_row(const Statement& r) {
-  return {std::string(r.text(0)), std::string(r.text(1)), r.integer(2), r.integer(3) != 0,
-          json::parse(r.text(4), nullptr, false)};
+  return {std::string(r.text(0)),
+          std::string(r.text(1)),
+          r.integer(2),
+          r.integer(3) != 0,
+          json::parse(r.text(4), nullptr, false),
+          static_cast<std::uint64_t>(r.integer(5))};
 }
 
 }  // namespace

@@ -172,10 +172,11 @@ namespace {
 
 Result<void> write_operation(WriteContext& c, const OperationRow& row, const AuditDraft& draft) {
   auto stored = c.database.run(
-      "INSERT INTO operation(id, kind, created_ms, waiting, body) VALUES(?,?,?,?,?) "
-      "ON CONFLICT(id) DO UPDATE SET waiting = excluded.waiting, body = excluded.body",
+      "INSERT INTO operation(id, kind, created_ms, waiting, body, revision) VALUES(?,?,?,?,?,?) "
+      "ON CONFLICT(id) DO UPDATE SET waiting = excluded.waiting, body = excluded.body, "
+      "revision = excluded.revision WHERE excluded.revision >= revision",
       row.id, row.kind, row.created_ms, row.waiting,
-      row.body.dump(-1, ' ', false, json::error_handler_t::replace));
+      row.body.dump(-1, ' ', false, json::error_handler_t::replace), row.revision);
   if (!stored) return stored;
   if (auto r = c.record(draft); !r) return fail(r.error());
   return {};

@@ -87,6 +87,7 @@ struct OperationRow {
   std::int64_t created_ms = 0;
   bool waiting = false;  ///< A target has not answered: taken up again after a restart.
   nlohmann::json body;
+  std::uint64_t revision = 0;  ///< Rises with each save: a late older one changes nothing.
 };
 
 /// An event of the coordinator's own, stored beside those of agents.

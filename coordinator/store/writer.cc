@@ -12,6 +12,23 @@ bool is_busy(const Error& error) {
          error.message.find("(SQLite 6:") != std::string::npos;
 }
 
+/// Runs a job; what it throws is its failure, so that no job can end the writer's thread.
+Result<void> attempt(const Writer::Job& job, WriteContext& context) {
+  try {
+    return job(context);
+  } catch (const std::exception& e) {
+    return fail(ErrorCode::internal, std::string("storage: a change threw: ") + e.what());
+  }
+}
+
+void tell(const Writer::Done& done, const Result<void>& result) {
+  try {
+    done(result);
+  } catch (const std::exception& e) {
+    log::error("store: an answer could not be taken: {}", e.what());
+  }
+}
+
 }  // namespace
 
 bool is_disk_full(const Error& error) {
@@ -22,6 +39,10 @@ Writer::Writer(Options options, const Clock& clock) : options_(std::move(options
 
 Result<std::unique_ptr<Writer>> Writer::open(Options options, const Clock& clock) {
   std::unique_ptr<Writer> writer(new Writer(std::move(options), clock));
+  // A process that died after a failed sync left a log that only the kernel's memory has whole.
+  if (auto recovered = storage::recover_log(writer->options_.file, writer->options_.open.vfs);
+      !recovered)
+    return fail(recovered.error());
   if (auto opened = writer->open_session(); !opened) return fail(opened.error());
   if (auto raised = writer->raise_epoch(); !raised) {
     // A full disk must not keep stops from working: go on with the old epoch and say so.
@@ -152,24 +173,7 @@ void Writer::loop() {
 void Writer::run_batch(std::deque<Entry> batch) {
   std::vector<Result<void>> outcomes;
   bool stored_events = false;
-  Result<void> commit;
-  if (!session_) {
-    commit = fail(ErrorCode::unavailable, "storage: the database cannot be opened now");
-  } else {
-    const auto before = session_->audit.snapshot();
-    auto transaction = storage::Transaction::begin(session_->database);
-    if (!transaction) {
-      commit = fail(transaction.error());
-    } else {
-      bool lost = false;
-      for (const Entry& entry : batch) {
-        outcomes.push_back(run_job(entry, stored_events, lost));
-        if (lost) break;
-      }
-      commit = lost ? outcomes.back() : transaction->commit();
-    }
-    if (!commit) session_->audit.restore(before);
-  }
+  Result<void> commit = run_jobs(batch, outcomes, stored_events);
   if (commit) {
     after_commit(stored_events);
     for (const auto& outcome : outcomes)
@@ -179,23 +183,48 @@ void Writer::run_batch(std::deque<Entry> batch) {
   }
   outcomes.resize(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i)
-    if (batch[i].done) batch[i].done(commit ? outcomes[i] : commit);
+    if (batch[i].done) tell(batch[i].done, commit ? outcomes[i] : commit);
 }
 
-Result<void> Writer::run_job(const Entry& entry, bool& stored_events, bool& lost) {
+Result<void> Writer::run_jobs(const std::deque<Entry>& batch, std::vector<Result<void>>& outcomes,
+                              bool& stored_events) {
+  if (!session_) return fail(ErrorCode::unavailable, "storage: the database cannot be opened now");
+  auto transaction = storage::Transaction::begin(session_->database);
+  if (!transaction) return fail(transaction.error());
   const auto before = session_->audit.snapshot();
-  if (auto begun = session_->database.execute("SAVEPOINT job"); !begun) return begun;
-  WriteContext context{session_->database, session_->audit, epoch_, clock_.wall()};
-  auto outcome = entry.job(context);
+  const auto undone = [&](Error why) -> Result<void> {
+    session_->audit.restore(before);
+    return fail(std::move(why));
+  };
+  for (const Entry& entry : batch) {
+    JobEnd end = run_job(entry);
+    // No other job of the batch may run: it would commit by itself, behind the log's back.
+    if (end.lost) return undone(std::move(*end.lost));
+    stored_events = stored_events || end.stored_events;
+    outcomes.push_back(std::move(end.outcome));
+  }
+  if (auto committed = transaction->commit(); !committed) return undone(committed.error());
+  return {};
+}
+
+Writer::JobEnd Writer::run_job(const Entry& entry) {
+  auto& database = session_->database;
+  const auto before = session_->audit.snapshot();
+  if (auto begun = database.execute("SAVEPOINT job"); !begun) return {begun, {}, false};
+  WriteContext context{database, session_->audit, epoch_, clock_.wall()};
+  auto outcome = attempt(entry.job, context);
   if (outcome) {
-    stored_events = stored_events || context.stored_events;
-    return session_->database.execute("RELEASE job");
+    // A disk that filled up, or a job that passed over an error, may have ended the transaction.
+    if (auto released = database.execute("RELEASE job"); !released)
+      return {released, released.error(), false};
+    return {{}, {}, context.stored_events};
   }
   session_->audit.restore(before);
-  // A full disk may have ended the whole transaction under this job. Then the savepoint is gone,
-  // and no other job of the batch may run: it would commit by itself, behind the log's back.
-  if (!session_->database.execute("ROLLBACK TO job; RELEASE job")) lost = true;
-  return outcome;
+  if (auto back = database.execute("ROLLBACK TO job; RELEASE job"); !back) {
+    const bool disk = outcome.error().code == ErrorCode::unavailable;
+    return {outcome, disk ? outcome.error() : back.error(), false};
+  }
+  return {std::move(outcome), {}, false};
 }
 
 void Writer::after_commit(bool stored_events) {
@@ -247,8 +276,10 @@ void Writer::checkpoint_when_grown() {
   if (!grown) return;
   commits_since_checkpoint_ = 0;
   // Readers may hold it up; the next commit tries again.
-  if (auto done = session_->database.checkpoint(); !done)
+  if (auto done = session_->database.checkpoint(); !done) {
     log::debug("store: checkpoint waits: {}", done.error().message);
+    if (session_->database.lost_writes()) note_failure(done.error());
+  }
 }
 
 }  // namespace firebreak::coordinator

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/storage/database.h"
@@ -67,7 +68,8 @@ class Writer {
   using Job = std::function<Result<void>(WriteContext&)>;
   using Done = std::function<void(const Result<void>&)>;
 
-  /// Opens, migrates, raises the epoch, and starts the thread.
+  /// Makes sure that the log is on the disk, opens, migrates, raises the epoch, and starts the
+  /// thread.
   static Result<std::unique_ptr<Writer>> open(Options options, const Clock& clock);
   ~Writer();
   Writer(const Writer&) = delete;
@@ -120,7 +122,15 @@ class Writer {
   void loop();
   std::deque<Entry> next_batch();
   void run_batch(std::deque<Entry> batch);
-  Result<void> run_job(const Entry& entry, bool& stored_events, bool& lost);
+  /// What a job did to its batch.
+  struct JobEnd {
+    Result<void> outcome;
+    std::optional<Error> lost;  ///< The batch's whole transaction is gone, for this reason.
+    bool stored_events = false;
+  };
+  JobEnd run_job(const Entry& entry);
+  Result<void> run_jobs(const std::deque<Entry>& batch, std::vector<Result<void>>& outcomes,
+                        bool& stored_events);
   void after_commit(bool stored_events);
   void note_failure(const Error& error);
   void reopen();

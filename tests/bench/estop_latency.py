@@ -107,7 +107,7 @@ def press_all(host, trials):
 
 def run(options, _build):
     load = None
-    with Farm({"bench": PRINTERS}, dialect={"baud": 0}) as farm:
+    with Farm({"bench": PRINTERS}, dialect={"baud": 0}, record_in_memory=True) as farm:
         host = farm["bench"]
         farm.start(immortal=True)
         raise_priority(host.sim.process.pid)

@@ -54,8 +54,8 @@ class FarmTestCase(unittest.TestCase):
 
     # ---- acting -------------------------------------------------------------------------------
 
-    def host_streams(self, host, printer, commands, repeat=False):
-        streamer = Streamer(host.pty(printer), commands, repeat=repeat).start()
+    def host_streams(self, host, printer, commands, **options):
+        streamer = Streamer(host.pty(printer), commands, **options).start()
         self.addCleanup(streamer.stop)
         return streamer
 

@@ -103,7 +103,8 @@ class Simulator:
         def listening():
             if not self.process.running:
                 raise AssertionError(f"firebreak-sim has ended: {self.process.log()[-2000:]}")
-            return self.control_socket.exists()
+            with LineClient(self.control_socket):
+                return True
         wait_for(listening, what=f"the control socket of sim {self.name}")
         return self
 
@@ -131,6 +132,10 @@ class Simulator:
         *lines, self._partial = (self._partial + data).split(b"\n")
         self._facts += [json.loads(line) for line in lines if line.strip()]
         return self._facts
+
+    def last_facts(self, count=25):
+        """The newest facts as text, for a failure's message."""
+        return "\n".join(f"  {fact}" for fact in self.journal()[-count:])
 
     def wait_fact(self, check, what, timeout_s=20.0):
         """The first recorded fact for which check(fact) holds."""

@@ -49,14 +49,16 @@ class Streamer:
     """Streams commands on a thread of its own.
 
     `lines_sent` counts acknowledged commands; `error` is the first reason to give up: the port went
-    away, the printer halted, or nothing was heard for `silence_s`.
+    away, the printer halted, nothing was heard for `silence_s`, or, with `obeys_cancel`, the printer
+    asked for the end of the job, as OctoPrint obeys it.
     """
 
-    def __init__(self, port, commands, repeat=False, silence_s=60.0):
+    def __init__(self, port, commands, repeat=False, silence_s=60.0, obeys_cancel=False):
         self.port = str(port)
         self.commands = list(commands)
         self.repeat = repeat
         self.silence_s = silence_s
+        self.obeys_cancel = obeys_cancel
         self.lines_sent = 0
         self.resends = 0
         self.received = []
@@ -138,6 +140,8 @@ class Streamer:
                 del self.received[:-2000]
                 if line.startswith("Error:") and "halted" in line:
                     raise ConnectionError(f"the printer halted: {line}")
+                if self.obeys_cancel and line == "//action:cancel":
+                    raise ConnectionError("the job was cancelled")
                 wanted = re.match(r"(?:Resend|rs):? *N?(\d+)", line)
                 if wanted:
                     again = int(wanted.group(1))

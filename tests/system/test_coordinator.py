@@ -16,7 +16,8 @@ class ServerRoomTest(FarmTestCase):
 
     @classmethod
     def make_farm(cls):
-        return Farm({"garage": ["g1", "g2"], "attic": ["a1"], "cellar": ["c1"]}, coordinator=True)
+        return Farm({"garage": ["g1", "g2"], "attic": ["a1"], "cellar": ["c1"], "shed": ["s1"]},
+                    coordinator=True)
 
     @classmethod
     def setUpClass(cls):
@@ -81,6 +82,66 @@ class ServerRoomTest(FarmTestCase):
         self.assertEqual(len(rows), len({(event["log"], event["seq"]) for event in rows}))
         self.assertIsNone(verify(rows))
         self.assertEqual(0, self.cli("audit", "verify").returncode)
+
+    def test_a_signed_grant_resets_and_releases_a_mild_cause_and_no_other(self):
+        shed = self.farm["shed"]
+        person = self.person_with("view,reset")
+        # A firmware that goes on reporting after a stop, so that it is seen to be cold.
+        shed.sim.fault("s1", "halt_ignored")
+        self.assertEqual(0, self.cli("stop", "--printer", "s1", "--wait", "60").returncode)
+        seen = shed.wait_state("s1", "tripped")
+        self.assertEqual("coordinator", seen["first_cause"])
+        reset = ["reset", "s1", "--latch", seen["latch_number"], "--reason", "looked by camera"]
+        refused = self.cli(*reset, env=self.person_with("view,stop"))
+        self.assertEqual(4, refused.returncode, refused)
+        wrong = self.cli(*reset[:3], seen["latch_number"] + 1, *reset[4:], env=person)
+        self.assertNotEqual(0, wrong.returncode)
+        self.assertEqual("tripped", shed.ask.printer("s1")["state"])
+
+        self.until_done(reset, person)
+        self.assertEqual("probation", shed.wait_state("s1", "probation")["state"])
+        early = self.cli("release", "s1", env=person)
+        self.assertEqual(6, early.returncode, early)
+        wait_for(lambda: (shed.ask.printer("s1").get("probation") or {}).get("phase") == "clean",
+                 150, "the clean minute", every_s=0.2)
+        self.until_done(["release", "s1"], person)
+        armed = shed.wait_state("s1", "armed", "watch")
+        self.assertEqual([0, 0], [heater["target"] for heater in armed["heaters"]])
+
+        shed.sim.press()
+        shed.sim.release()
+        number = shed.wait_state("s1", "tripped")["latch_number"]
+        wait_for(lambda: self.farm.coordinator.api.printer("s1")["latch_number"] == number, 30,
+                 "the button's latch at the coordinator")
+        button = self.cli("reset", "s1", "--latch", number, "--reason", "no", env=person)
+        self.assertEqual(6, button.returncode, button)
+        self.assertIn("only at the machine", button.stderr)
+        self.assertEqual("tripped", shed.ask.printer("s1")["state"])
+
+    def until_done(self, command, env):
+        """Repeats what is refused as long as the printer is not known to be cold, or clean."""
+        said = []
+        def done():
+            said.append(self.cli(*command, env=env))
+            return said[-1].returncode == 0
+        try:
+            wait_for(done, 60, "an end of refusals", every_s=1)
+        except AssertionError as error:
+            raise AssertionError(f"{command}: {error}; {said[-1]}") from None
+
+    def person_with(self, scopes):
+        """The environment of somebody whose token has these scopes."""
+        coordinator = self.farm.coordinator
+        home = self.farm.folder / ("home-" + scopes.replace(",", "-"))
+        env = {**self.env, "XDG_CONFIG_HOME": str(home)}
+        made = self.cli("token", "create", "somebody", "--scope", scopes)
+        self.assertEqual(0, made.returncode, made)
+        token = self.farm.folder / "person.token"
+        token.write_text(made.stdout)
+        done = self.cli("login", f"https://127.0.0.1:{coordinator.http_port}", "--ca",
+                        coordinator.ca_file, "--token-file", token, env=env)
+        self.assertEqual(0, done.returncode, done)
+        return env
 
     def test_exit_statuses_say_what_happened(self):
         wrong = self.farm.folder / "wrong.token"

@@ -183,7 +183,9 @@ class WriteBoundaryKillsTest(KillCase):
     LABELS = "system,not-sanitized"
 
     def test_kills_at_every_write_boundary_lose_nothing(self):
-        library = pathlib.Path(os.environ["FIREBREAK_BUILD"]) / "lib" / "libkill_at_write.so"
+        build = pathlib.Path(os.environ["FIREBREAK_BUILD"])
+        library = build / "lib" / "libkill_at_write.so"
+        self.host.guard.command[0] = str(build / "preloadable" / "firebreak-guard")
         self.host.guard.env.update(LD_PRELOAD=str(library), FB_KILL_NAME="firebreak-guard")
         boundaries = range(1, 400) if FULL else sorted(
             self.random.sample(range(1, 80), 12))

@@ -7,11 +7,12 @@ from case import Farm, FarmTestCase, wait_for
 
 
 class ResetTest(FarmTestCase):
-    SECONDS = 420
+    SECONDS = 600
 
     @classmethod
     def make_farm(cls):
-        return Farm({"shop": ["s1"], "forge": ["f1"]}, own_sensors=True)
+        return Farm({"shop": ["s1"], "forge": ["f1"],
+                     "bare": {"printers": ["b1"], "relays": "none"}}, own_sensors=True)
 
     def test_from_a_stop_to_armed_and_cold_by_the_command_line(self):
         host = self.farm["shop"]
@@ -39,6 +40,16 @@ class ResetTest(FarmTestCase):
         self.assertEqual([0, 0], [heater["target"] for heater in seen["heaters"]])
         self.assertEqual([], [fact for fact in host.sim.facts("heat", reset_ns, printer="s1")
                               if fact["on"]], "there was heat before the release")
+
+    def test_repeats_that_a_dead_board_never_read_do_not_halt_it_again(self):
+        host = self.farm["bare"]
+        # Without a relay the stop is repeated until a person resets; a killed board reads none.
+        answer = host.ask.ask("stop", printers=["b1"], who="test", cause="person")
+        self.assertTrue(answer["ok"], answer)
+        host.wait_state("b1", "tripped")
+        host.begin_arming()
+        host.finish_arming()
+        self.assertEqual("armed", host.ask.printer("b1")["state"])
 
     def test_forged_temperatures_do_not_blind_the_guard(self):
         host = self.farm["forge"]

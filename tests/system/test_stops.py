@@ -90,12 +90,12 @@ class StopsWhateverIsBrokenTest(FarmTestCase):
         waits = ("G28", "M190", "M109")
         # Ten cubes in a row: the file must not end before the press.
         commands = [line for line in gcode_lines(CUBE) if not line.startswith(waits)] * 10
-        streamer = self.host_streams(host, printing, commands)
+        streamer = self.host_streams(host, printing, commands, obeys_cancel=True)
         wait_for(lambda: streamer.lines_sent > 30, 120, "the print to run")
+        self.assertLess(streamer.lines_sent, len(commands), "the file ended before the press")
         self.press_and_judge(host)
         wait_for(lambda: not streamer.alive, 70, "the host to see a clean end")
-        sent = streamer.lines_sent
-        self.assertLess(sent, len(commands))
+        self.assertIsNotNone(streamer.error, f"the host was told nothing: {streamer.received[-20:]}")
 
 
 def mount_small_disk(folder):

@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <string_view>
 #include <type_traits>
@@ -80,7 +79,7 @@ struct BlackBoxRecord {
   /// escape_untrusted() first.
   BlackBoxRecord& set_text(std::string_view sentence) noexcept {
     text_size = static_cast<std::uint8_t>(std::min(sentence.size(), text_bytes));
-    std::memcpy(text.data(), sentence.data(), text_size);
+    sentence.copy(text.data(), text_size);
     return *this;
   }
   /// The same from a format; does not allocate for numbers and text.
@@ -109,7 +108,7 @@ struct BlackBoxRecord {
   /// JSON: the store keeps it as escaped text under "raw".
   BlackBoxRecord& set_data(std::string_view json_object) noexcept {
     data_size = static_cast<std::uint8_t>(std::min(json_object.size(), data_bytes));
-    std::memcpy(data.data(), json_object.data(), data_size);
+    json_object.copy(data.data(), data_size);
     return *this;
   }
   template <class... Args>

@@ -37,6 +37,7 @@ constexpr std::array verb_rights{
     // Whatever leads towards heat is for the people of the reset group.
     VerbRight{"reset", Right::reset, false},
     VerbRight{"release", Right::reset, false},
+    VerbRight{"confirm", Right::reset, false},
     VerbRight{"arm", Right::reset, false},
     VerbRight{"watch", Right::reset, false},
     VerbRight{"unpark", Right::reset, false},
@@ -225,6 +226,8 @@ void perform_on_printer(Request& request, GuardService& service, const Peer& pee
     answer_result(request, service.watch(printer, static_cast<int>(hours), peer));
   } else if (request.verb == "release") {
     answer_result(request, service.release(printer, peer));
+  } else if (request.verb == "confirm") {
+    answer_result(request, service.confirm(printer, peer));
   } else if (request.verb == "arm") {
     answer_result(request, service.arm(printer, peer));
   } else if (request.verb == "challenge") {

@@ -54,6 +54,8 @@ class GuardService {
   virtual Result<void> stop(const StopRequest& request, const Peer& peer) = 0;
   virtual Result<void> reset(const ResetRequest& request, const Peer& peer) = 0;
   virtual Result<void> release(const std::string& printer, const Peer& peer) = 0;
+  /// A person at the machine sees that it stays cold: probation after a hardware cause goes on.
+  virtual Result<void> confirm(const std::string& printer, const Peer& peer) = 0;
   virtual Result<void> arm(const std::string& printer, const Peer& peer) = 0;
   virtual Result<void> watch(const std::string& printer, int hours, const Peer& peer) = 0;
   virtual Result<nlohmann::json> commission(const std::string& printer, const std::string& step,
@@ -61,7 +63,6 @@ class GuardService {
   virtual Result<void> restart(const Peer& peer) = 0;
   virtual Result<void> silence(const Peer& peer) = 0;
   virtual Result<void> unpark(const Peer& peer) = 0;
-  /// The person's answer to an alarm of an unproven stop: "I have pulled the power".
   virtual Result<nlohmann::json> events(const std::string& log, std::uint64_t after, int limit) = 0;
   virtual Result<void> mark_durable(const std::string& log, std::uint64_t sequence) = 0;
   virtual Result<nlohmann::json> challenge(const std::string& printer, const Peer& peer) = 0;

@@ -31,6 +31,7 @@ struct MonitorFacts {
   bool first_report = false;
   bool hot = true;
   std::int64_t window_ns = 0;
+  std::int64_t confirm_due_ns = 0;  ///< Probation: a person must have looked by then; 0 = no need.
 };
 
 /// Times of one stop pass, CLOCK_MONOTONIC ns: the edge as the hardware saw it, the latch set, the
@@ -84,6 +85,7 @@ struct PrinterRuntime {
 
   std::atomic<std::uint32_t> requests{0};  // Raised by the control thread.
   std::atomic<std::int64_t> watch_ns{0};
+  std::atomic<std::int64_t> confirmed_ns{0};  ///< When a person last looked at a probation.
 
   // Written by the estop thread.
   machine::Memory memory;

@@ -125,6 +125,7 @@ inline constexpr std::uint32_t identity_verified = 1U << 7;  ///< M115 matches (
 inline constexpr std::uint32_t port_lost = 1U << 8;          ///< Hang-up or read error.
 inline constexpr std::uint32_t foreign_traffic = 1U << 9;    ///< Answers to questions nobody asked.
 inline constexpr std::uint32_t host_refused = 1U << 10;      ///< The allowlist held a host's line.
+inline constexpr std::uint32_t host_heats = 1U << 11;        ///< A host's line for heat has passed.
 }  // namespace link_event
 
 /// What the machine asks of a link; the link obeys before it writes anything else.

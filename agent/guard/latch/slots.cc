@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,47 +32,47 @@ bool read_file(int fd, SlotFile& file) {
          file.sum == crc32(&file.content, sizeof(file.content));
 }
 
+constexpr std::array names{"latch.0", "latch.1"};
+
+// -1 where there is nothing to open; only readable where the disk takes no writes.
 int open_file(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return -1;
-  // Blocks are reserved now, so that a full disk cannot refuse the latch later.
-  if (posix_fallocate(fd, 0, Slots::file_bytes) != 0) {
-    close(fd);
-    return -1;
-  }
+  if (fd < 0) return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Blocks are reserved now, so that a full disk cannot refuse the latch later. A disk that is full
+  // already says so at the first write.
+  (void)posix_fallocate(fd, 0, Slots::file_bytes);
   return fd;
 }
 
 }  // namespace
 
 Result<Slots> Slots::open(const std::filesystem::path& folder) {
-  const int first = open_file(folder / "latch.0");
-  const int first_error = errno;
-  const int second = open_file(folder / "latch.1");
-  if (first < 0 || second < 0) {
-    const int error = first < 0 ? first_error : errno;
-    if (first >= 0) close(first);
-    if (second >= 0) close(second);
+  const int lock = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock);
     return fail(ErrorCode::unavailable,
-                fmt::format("{}: the latch slots cannot be opened ({}); make the folder writable "
-                            "for the guard and free some space",
-                            folder.string(), std::strerror(error)));
+                fmt::format("{}: another guard runs with this state_dir; two would fight for the "
+                            "printers: end that one, or give this one its own folder",
+                            folder.string()));
   }
-  Slots slots(first, second, folder);
+  Slots slots(lock, folder);
   if (const auto content = slots.read()) slots.counter_ = content->counter;
   return slots;
 }
 
-Slots::Slots(int first, int second, std::filesystem::path folder)
-    : files_{first, second}, folder_(std::move(folder)) {}
+Slots::Slots(int lock, std::filesystem::path folder)
+    : lock_(lock),
+      files_{open_file(folder / names[0]), open_file(folder / names[1])},
+      folder_(std::move(folder)) {}
 
 Slots::Slots(Slots&& other) noexcept
-    : files_(std::exchange(other.files_, {-1, -1})),
+    : lock_(std::exchange(other.lock_, -1)),
+      files_(std::exchange(other.files_, {-1, -1})),
       folder_(std::move(other.folder_)),
       counter_(other.counter_) {}
 
 Slots::~Slots() {
-  for (const int fd : files_) {
+  for (const int fd : {files_[0], files_[1], lock_}) {
     if (fd >= 0) close(fd);
   }
 }
@@ -97,7 +98,9 @@ Result<SlotContent> Slots::read() const {
 Result<void> Slots::write(SlotContent& content) {
   content.counter = counter_ + 1;
   SlotFile file{slot_magic, slot_version, crc32(&content, sizeof(content)), content};
-  const int fd = files_[content.counter & 1U];
+  const std::size_t index = content.counter & 1U;
+  if (files_[index] < 0) files_[index] = open_file(folder_ / names[index]);
+  const int fd = files_[index];
   const bool taken = pwrite(fd, &file, sizeof(file), 0) == static_cast<ssize_t>(sizeof(file));
   if (!taken || fdatasync(fd) != 0) {
     return fail(ErrorCode::unavailable,

@@ -36,7 +36,10 @@ class Slots {
  public:
   static constexpr std::size_t file_bytes = 4096;
 
-  /// Opens (and preallocates, where missing) `latch.0` and `latch.1` in `folder`.
+  /// Locks `folder` for this process, and opens (and preallocates, where missing) `latch.0` and
+  /// `latch.1` in it. Fails only when another guard holds the folder: a disk that is full,
+  /// read-only or broken costs the memory of a latch, never the protection; read() and write() then
+  /// say so.
   static Result<Slots> open(const std::filesystem::path& folder);
   Slots(Slots&& other) noexcept;
   Slots& operator=(Slots&&) = delete;
@@ -50,8 +53,9 @@ class Slots {
   Result<void> write(SlotContent& content);
 
  private:
-  Slots(int first, int second, std::filesystem::path folder);
+  Slots(int lock, std::filesystem::path folder);
 
+  int lock_;
   std::array<int, 2> files_;
   std::filesystem::path folder_;
   std::uint64_t counter_ = 0;

@@ -22,6 +22,7 @@ constexpr seconds identity_again_every{30};
 constexpr seconds wrong_printer_asks_every{10};
 /// docs/safety.md: ask at 2 s of silence.
 constexpr seconds silence_asks_after{2};
+constexpr milliseconds report_jitter{500};
 constexpr seconds poll_every{1};
 /// A question in a blocking wait is answered only after it; more of them only fill the ring.
 constexpr seconds question_expires{5};
@@ -57,6 +58,8 @@ void LinkCore::start(MonotonicTime now, bool host_adopted) {
     boundary_unknown_ = host_adopted;
     active_tool_ = -1;
     if (host_adopted) gate_.assume_in_line();
+    host_was_attached_ = host_adopted && host_.attached();
+    shared_.host_attached.store(host_was_attached_ ? 1 : 0);
     opened_at_ = line_at_ = now;
     shared_.port_fd.store(port_.fd());
     become(LinkState::ready);
@@ -198,6 +201,8 @@ void LinkCore::run_revival(MonotonicTime now) {
     case Revival::none:
       if (wanted == shared_.revival_done.load()) return;
       revival_at_ = now;
+      // A halted board may have taken none of the repeats: one more M112 would halt it again.
+      port_.drop_output();
       if (port_.set_dtr(false)) {
         revival_ = Revival::low;
         note(LinkNote::revival, NoteSeverity::info, "DTR is pulsed to revive the board");
@@ -307,8 +312,9 @@ void LinkCore::ask_temperature(MonotonicTime now) noexcept {
   std::chrono::nanoseconds patience = poll_every;
   if (host_polls || state_ == LinkState::halted) patience = silence_asks_after;
   if (autoreport_on_ || unasked_live) {
-    patience = std::max<std::chrono::nanoseconds>(silence_asks_after,
-                                                  autoreport_interval_ + milliseconds{500});
+    // A report each two seconds is in time; one each ten, which a host may want, is not.
+    patience = autoreport_interval_ < silence_asks_after ? silence_asks_after
+                                                         : silence_asks_after + report_jitter;
   }
   if (unanswered_ > 2) patience = std::max<std::chrono::nanoseconds>(patience, question_expires);
   if (now - report_at_ < patience || now - asked_at_ < patience) return;

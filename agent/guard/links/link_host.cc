@@ -84,6 +84,7 @@ void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool pa
     host_asked_at_ = now_;
   }
   answers_.push(answer);
+  if (line.heats) raise(link_event::host_heats);
   if (line.waits_for_heat) ++heat_waits_;
   if (line.moves) motion_at_ = now_;
   if (line.tool >= 0) active_tool_ = line.tool;

@@ -126,7 +126,8 @@ Belief ReportJudge::judge(HeaterSamples& samples, const ReportContext& context, 
     held_ = true;
     return Belief::held;
   }
-  contradicts = held_ && !fell;
+  // What is still cool bears the held one out, even where time has made its fall a slow one.
+  contradicts = held_ && !any_cooler(samples, contradiction_kelvin);
   held_ = false;
   if (!context.answers_question) {
     unasked_at_ = now;

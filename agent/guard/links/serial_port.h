@@ -44,6 +44,9 @@ class SerialPort {
   /// Bytes that were written but, as far as can be known, have not left yet.
   virtual std::size_t queued() noexcept = 0;
 
+  /// Takes back what was written and has not left yet. May block for as long as a driver does.
+  virtual void drop_output() noexcept = 0;
+
   virtual bool set_dtr(bool high) noexcept = 0;  ///< False where the port has no such line.
   virtual bool set_baud(int baud) noexcept = 0;
 };

@@ -188,6 +188,11 @@ std::size_t TtyPort::queued() noexcept {
   return pty_ ? std::max(known, paced_bytes()) : known;
 }
 
+void TtyPort::drop_output() noexcept {
+  tcflush(fd_, TCOFLUSH);
+  paced_ = 0;
+}
+
 bool TtyPort::set_dtr(bool high) noexcept {
   // Speed 0 is the terminal's own way to say it; a pty has no lines, but whoever made it sees that.
   if (fd_ >= 0 && pty_) return set_tty_baud(fd_, high ? baud_ : 0);

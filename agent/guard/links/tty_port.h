@@ -28,6 +28,7 @@ class TtyPort final : public SerialPort {
   IoResult read(std::span<char> into) noexcept override;
   IoResult write(std::string_view bytes) noexcept override;
   std::size_t queued() noexcept override;
+  void drop_output() noexcept override;
   bool set_dtr(bool high) noexcept override;
   bool set_baud(int baud) noexcept override;
 

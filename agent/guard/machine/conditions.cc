@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "agent/guard/machine/machine.h"
 
 namespace firebreak::guard::machine {
@@ -32,16 +34,8 @@ bool feedback_over(const Memory& memory, const Facts& facts) noexcept {
   return !facts.has_relay || facts.feedback == Feedback::none || due(memory.feedback_due_ns, facts);
 }
 
-// Six closings an hour and ten seconds open: contactors and power supplies wear by switching.
 bool relay_rested(const Memory& memory, const Facts& facts) noexcept {
-  if (!facts.has_relay) return true;
-  const std::int64_t rest = std::chrono::nanoseconds{times::relay_open_minimum}.count();
-  if (facts.now_ns - memory.opened_ns < rest) return false;
-  const std::int64_t hour = std::chrono::nanoseconds{std::chrono::hours{1}}.count();
-  for (const auto closing_ns : memory.closings_ns) {
-    if (closing_ns == 0 || facts.now_ns - closing_ns >= hour) return true;
-  }
-  return false;
+  return !facts.has_relay || facts.now_ns >= relay_rests_until_ns(memory);
 }
 
 bool resumes(const Memory& memory, const Facts& facts, State state) noexcept {
@@ -105,6 +99,14 @@ bool holds_while_stopping(When when, const Memory& memory, const Facts& facts) n
 }
 
 }  // namespace
+
+std::int64_t relay_rests_until_ns(const Memory& memory) noexcept {
+  const std::int64_t rest = std::chrono::nanoseconds{times::relay_open_minimum}.count();
+  const std::int64_t hour = std::chrono::nanoseconds{std::chrono::hours{1}}.count();
+  const auto oldest_ns = *std::min_element(memory.closings_ns.begin(), memory.closings_ns.end());
+  const std::int64_t open_enough_ns = memory.opened_ns + rest;
+  return oldest_ns == 0 ? open_enough_ns : std::max(open_enough_ns, oldest_ns + hour);
+}
 
 bool holds(When when, const Memory& memory, const Facts& facts) noexcept {
   switch (when) {

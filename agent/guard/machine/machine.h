@@ -270,6 +270,10 @@ bool alarm(const Memory& memory) noexcept;    ///< The local alarm output sounds
 /// May this state be woken by time alone, and when? The earliest running deadline; 0 = none.
 std::int64_t next_deadline_ns(const Memory& memory) noexcept;
 
+/// When the relay may close again: ten seconds open, and six closings an hour at most, for
+/// contactors and power supplies wear by switching.
+std::int64_t relay_rests_until_ns(const Memory& memory) noexcept;
+
 /// The condition of a row; public so that the table can be searched and printed.
 bool holds(When when, const Memory& memory, const Facts& facts) noexcept;
 std::string_view name(When when) noexcept;

@@ -56,7 +56,7 @@ constexpr std::array rows{
         cut_now, bit(Cause::relay_fault)},
     Row{"a service stop while hot cuts", on_guard, When::stopping_hot, State::cutting, cut_now,
         bit(Cause::service_stop)},
-    Row{"a requested stop asks the firmware first", on_guard, When::software_trip, State::stopping,
+    Row{"a software stop asks the firmware first", on_guard, When::software_trip, State::stopping,
         latch | send_stop | start_stop},
     Row{"a person asks for watch mode", in(State::armed), When::watch_asked, State::watch,
         start_watch},
@@ -118,7 +118,7 @@ constexpr std::array rows{
     Row{"pulses that lapse cut a stopped printer whose relay is closed", tripped,
         When::pulses_lapsed, State::cutting, cut_now, bit(Cause::guard_lapsed)},
     // Alone in its pass: a reset that was posted at the same moment must not clear it.
-    Row{"a requested stop sends again to a stopped printer", tripped, When::software_trip,
+    Row{"a software stop sends again to a stopped printer", tripped, When::software_trip,
         State::tripped, latch | send_stop},
     Row{"a stop is proven late", tripped, When::proven, State::tripped, prove},
     Row{"a valid reset leads to probation", tripped, When::reset_valid, State::probation,

@@ -50,7 +50,7 @@ StepInput PrinterMonitor::look(std::int64_t now_ns, std::uint32_t link_events) n
   input.hold_blind = machine_.state == State::probation;
   // Watch mode mutes the verdicts that rest on a model (D2, D4, D6), and no others.
   input.mute_model = machine_.state == State::watch;
-  input.target_commanded = (link_events & link_event::target_positive) != 0;
+  input.target_commanded = (link_events & link_event::host_heats) != 0;
   const auto& heaters = printer_.config.profile.heaters;
   for (const auto& sensor : printer_.own_sensors) {
     if (sensor.heater >= heaters.size()) continue;
@@ -94,10 +94,14 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
   CauseSet causes = 0;
   if (link_events & link_event::boot_banner) memory_.halted_ns = 0;
   if (link_events & (link_event::halt_text | link_event::thermal_fault)) memory_.halted_ns = now_ns;
-  const bool watched = on_guard() || machine_.state == State::probation;
-  if (!watched) return 0;
-  if (link_events & link_event::halt_text) causes |= bit(Cause::firmware_halt);
-  if (link_events & link_event::thermal_fault) {
+  const bool on_probation = machine_.state == State::probation;
+  if (!on_guard() && !on_probation) return 0;
+  // What a board says before it is revived, its power off, is its late answer to the last stop.
+  const bool answers_the_stop = on_probation && machine_.phase == Phase::reviving;
+  if (!answers_the_stop && (link_events & link_event::halt_text)) {
+    causes |= bit(Cause::firmware_halt);
+  }
+  if (!answers_the_stop && (link_events & link_event::thermal_fault)) {
     causes |= bit(Cause::firmware_thermal);
     rules_.doubt(max_heaters);
   }
@@ -108,6 +112,8 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
 CauseSet PrinterMonitor::judge_probation(const StepInput& input, MonitorFacts& facts) noexcept {
   if (!probation_.running()) return 0;
   using thermal::ProbationVerdict;
+  probation_.confirm(printer_.confirmed_ns.load(std::memory_order_acquire));
+  facts.confirm_due_ns = probation_.confirm_due_ns(input);
   const std::uint32_t trusted = printer_.trusted_heaters.load(std::memory_order_relaxed);
   const LinkState link = printer_.shared.link_state.load(std::memory_order_acquire);
   // A report counts only from the printer that is expected here.

@@ -118,7 +118,11 @@ Result<void> GuardProcess::build() {
     notes_.emplace_back(box_->event_queue(), clock_, static_cast<std::int16_t>(printer->index));
     links_.push_back(std::make_unique<MarlinLink>(printer->config, printer->shared, clock_,
                                                   manager_, notes_.back(), config_.run_dir));
-    if (auto ready = links_.back()->prepare(); !ready) return ready;
+    if (auto ready = links_.back()->prepare(); !ready) {
+      // The host software has no port then; the printer is guarded all the same.
+      log::error("{}", ready.error().message);
+      core_->warnings.push_back(ready.error().message);
+    }
   }
   slots_ = std::make_unique<SlotWriter>(*core_, std::move(*slots), box_->event_queue(), clock_,
                                         report_.boots);

@@ -28,6 +28,7 @@ class GuardServiceImpl final : public GuardService {
   Result<void> stop(const StopRequest& request, const Peer& peer) override;
   Result<void> reset(const ResetRequest& request, const Peer& peer) override;
   Result<void> release(const std::string& printer, const Peer& peer) override;
+  Result<void> confirm(const std::string& printer, const Peer& peer) override;
   Result<void> arm(const std::string& printer, const Peer& peer) override;
   Result<void> watch(const std::string& printer, int hours, const Peer& peer) override;
   Result<nlohmann::json> commission(const std::string& printer, const std::string& step,

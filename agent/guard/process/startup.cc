@@ -15,6 +15,10 @@ using machine::State;
 
 namespace {
 
+// Latch numbers that may have been shown and not yet written: a slot is at most 50 ms behind the
+// memory, in which no more causes come. A number that was shown must never mean another latch.
+constexpr std::uint32_t unsynced_numbers = 10;
+
 // What a printer's state depends on: under another one, the state of the earlier run means nothing.
 std::uint32_t configuration_sum(const PrinterConfig& printer) {
   std::string text = fmt::format("{}|{}|{}|{}", printer.port.string(), printer.relay,
@@ -90,6 +94,7 @@ void restore(PrinterRuntime& printer, MappedState& mapped, const Result<SlotCont
     if (start == Start::resumed) printer.start = Start::lapsed;
   }
   merge_slot(printer, find_in(slot, printer.config.name));
+  if (mapped.fresh()) printer.memory.generation += unsynced_numbers;
 }
 
 // Every configured printer gets an entry; entries of printers that are gone are given up.
@@ -238,7 +243,7 @@ Result<std::unique_ptr<GuardCore>> build_core(GuardConfig config, DescriptorKeep
   if (slot && core->mapped->fresh()) {
     host.latched = slot->host_latched != 0;
     host.causes = slot->host_causes;
-    host.generation = slot->host_generation;
+    host.generation = slot->host_generation + unsynced_numbers;
     core->mapped->layout().host.commit(host);
   }
   place_printers(*core, slot, report.kind);

@@ -1,5 +1,7 @@
 #include "agent/guard/process/status_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -76,12 +78,22 @@ json no_new_heat_reasons(std::uint32_t reasons) {
   return names;
 }
 
-json probation_of(const machine::Memory& memory, std::int64_t now_ns) {
+json left_ms(std::int64_t due_ns, std::int64_t now_ns) {
+  if (due_ns == 0) return nullptr;
+  return std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000;
+}
+
+json probation_of(const PrinterRuntime& printer, const machine::Memory& memory,
+                  std::int64_t now_ns) {
   if (memory.state != machine::State::probation) return nullptr;
   std::int64_t due_ns = memory.report_due_ns != 0 ? memory.report_due_ns : memory.clean_due_ns;
-  json left =
-      due_ns == 0 ? json(nullptr) : json(std::max<std::int64_t>(due_ns - now_ns, 0) / 1'000'000);
-  return {{"phase", machine::name(memory.phase)}, {"left_ms", left}};
+  const bool waits_for_relay = memory.phase == machine::Phase::reviving && !memory.relay_closed;
+  if (waits_for_relay && printer.relay != nullptr) due_ns = machine::relay_rests_until_ns(memory);
+  MonitorFacts facts;
+  printer.monitor.load(facts);
+  return {{"phase", machine::name(memory.phase)},
+          {"left_ms", left_ms(due_ns, now_ns)},
+          {"confirm_in_ms", left_ms(facts.confirm_due_ns, now_ns)}};
 }
 
 json last_pass_of(const PrinterRuntime& printer) {
@@ -140,7 +152,7 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
       {"pty", (run_dir / printer.config.pty).string()},
       {"profile", printer.config.profile.name},
       {"last_pass", last_pass_of(printer)},
-      {"probation", probation_of(memory, now_ns)}};
+      {"probation", probation_of(printer, memory, now_ns)}};
 }
 
 json host_status(const GuardCore& core, std::int64_t now_ns) {
@@ -196,6 +208,20 @@ json thread_status(const GuardCore& core, std::int64_t now_ns) {
   return threads;
 }
 
+// Six closings an hour: a person who resets more often must see what is waited for.
+void warn_of_relay_rest(const PrinterRuntime& printer, std::int64_t now_ns, json& warnings) {
+  machine::Memory memory;
+  if (printer.relay == nullptr || !printer.seen.load(memory)) return;
+  const bool waits =
+      memory.state == machine::State::probation && memory.phase == machine::Phase::reviving;
+  const auto left_s = (machine::relay_rests_until_ns(memory) - now_ns) / 1'000'000'000;
+  if (!waits || left_s < 60) return;
+  warnings.push_back(fmt::format(
+      "{}: its relay has closed {} times within the hour, which is the most that it may; power "
+      "comes back in {} min",
+      printer.config.name, machine::times::closings_an_hour, left_s / 60 + 1));
+}
+
 json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t now_ns) {
   json warnings = core.warnings;
   if (now_ns - core.liveness.store_ns.load() > warn_after_ms * 1'000'000LL) {
@@ -205,6 +231,7 @@ json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t no
     warnings.push_back("the latch cannot be written to disk: a power cut would lose it");
   }
   for (const auto& printer : core.printers) {
+    warn_of_relay_rest(*printer, now_ns, warnings);
     if (printer->relay == nullptr) {
       warnings.push_back(printer->config.name + " has no independent stop: no relay cuts it");
     } else if (!printer->covered) {

@@ -17,6 +17,11 @@
 #include "agent/guard/links/tty_port.h"
 
 namespace firebreak::guard {
+namespace {
+
+constexpr int looks_until_nobody = 20;  ///< 5 s of the link's looks.
+
+}  // namespace
 
 PtyPair::PtyPair(std::string printer, std::filesystem::path symlink, DescriptorKeeper& keeper)
     : printer_(std::move(printer)),
@@ -33,6 +38,7 @@ void PtyPair::close_all() noexcept {
     *fd = -1;
   }
   openers_ = 0;
+  unseen_ = Unseen::none;
 }
 
 Result<void> PtyPair::open(int baud) {
@@ -109,9 +115,32 @@ void PtyPair::watch_slave() {
   if (watch_ >= 0) ::close(watch_);
   watch_ = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (watch_ >= 0) inotify_add_watch(watch_, slave_path_.c_str(), IN_OPEN | IN_CLOSE);
-  // Who opened it before we looked: another process that a restart of ours has left alone.
-  unseen_opener_ = adopted_;
+  // Who opened it before we looked: another process that a restart of ours has left alone. /proc
+  // shows it only where it is our own user's; else one is taken to be there, for an answer that is
+  // withheld from it stalls its job for ever.
   openers_ = adopted_ && !find_port_holder(slave_path_).empty() ? 1 : 0;
+  unseen_ = adopted_ && openers_ == 0 ? Unseen::maybe : Unseen::none;
+}
+
+bool PtyPair::has_unread() const noexcept {
+  int unread = 0;
+  return ioctl(slave_, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+/// At the first opening or closing since: whoever was there has read what we wrote, or nobody was.
+void PtyPair::settle_unseen() noexcept {
+  const bool unread = has_unread();
+  if (unseen_ == Unseen::maybe && !unread) openers_ = 1;
+  if (unread) tcflush(slave_, TCIFLUSH);  // Not for the next host.
+  unseen_ = Unseen::none;
+}
+
+/// A host reads what it gets; where something lies for seconds, there is none.
+void PtyPair::doubt_unseen() noexcept {
+  unread_looks_ = has_unread() ? unread_looks_ + 1 : 0;
+  if (unread_looks_ < looks_until_nobody) return;
+  unseen_ = Unseen::hardly;
+  tcflush(slave_, TCIFLUSH);
 }
 
 void PtyPair::read_watch() noexcept {
@@ -123,7 +152,7 @@ void PtyPair::read_watch() noexcept {
       inotify_event event;
       std::memcpy(&event, room.data() + at, sizeof event);
       at += sizeof event + event.len;
-      unseen_opener_ = false;
+      if (unseen_ != Unseen::none) settle_unseen();
       if (event.mask & IN_OPEN) ++openers_;
       if (event.mask & IN_CLOSE) openers_ = std::max(0, openers_ - 1);
       if ((event.mask & IN_CLOSE) && openers_ == 0) {
@@ -137,7 +166,10 @@ void PtyPair::read_watch() noexcept {
 
 IoResult PtyPair::read(std::span<char> into) noexcept {
   const auto count = ::read(master_, into.data(), into.size());
-  if (count > 0 && openers_ == 0 && unseen_opener_) openers_ = 1;
+  if (count > 0 && unseen_ != Unseen::none) {
+    unseen_ = Unseen::none;
+    openers_ = 1;
+  }
   return {count > 0 ? static_cast<std::size_t>(count) : 0, false};
 }
 
@@ -148,7 +180,8 @@ IoResult PtyPair::write(std::string_view bytes) noexcept {
 
 bool PtyPair::attached() noexcept {
   read_watch();
-  return openers_ > 0;
+  if (unseen_ == Unseen::maybe) doubt_unseen();
+  return openers_ > 0 || unseen_ == Unseen::maybe;
 }
 
 int PtyPair::baud() noexcept { return tty_baud(slave_); }

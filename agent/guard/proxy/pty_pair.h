@@ -40,6 +40,9 @@ class PtyPair final : public HostPort {
   Result<void> set_raw(int baud) noexcept;
   void watch_slave();
   void read_watch() noexcept;
+  void settle_unseen() noexcept;
+  void doubt_unseen() noexcept;
+  [[nodiscard]] bool has_unread() const noexcept;
   void close_all() noexcept;
 
   const std::string printer_;
@@ -51,7 +54,9 @@ class PtyPair final : public HostPort {
   int configured_baud_ = 115200;
   int openers_ = 0;
   bool adopted_ = false;
-  bool unseen_opener_ = false;  ///< A host from before may hold it that /proc does not show.
+  /// A host from before our restart that /proc may not show (it is another user's).
+  enum class Unseen : std::uint8_t { none, maybe, hardly } unseen_ = Unseen::none;
+  int unread_looks_ = 0;
 };
 
 }  // namespace firebreak::guard

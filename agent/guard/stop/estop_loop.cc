@@ -21,6 +21,8 @@ namespace {
 constexpr std::int64_t relay_settle_ns = 500'000'000;
 /// A deadline that no row takes must not spin the highest thread of the host.
 constexpr std::int64_t shortest_wait_ns = 1'000'000;
+/// Heat that goes on while latched is told again after this.
+constexpr std::int64_t heat_told_again_ns = 60'000'000'000;
 
 }  // namespace
 
@@ -310,6 +312,25 @@ void EstopLoop::record_presses(std::span<const InputEdge> edges) noexcept {
   }
 }
 
+// A repeat that changes nothing is not worth a line on an SD card; nor is each of the cuts, ten a
+// second, of a board that does not obey and goes on showing its target.
+bool EstopLoop::worth_recording(const machine::Row& row, const PrinterRuntime& printer) noexcept {
+  using machine::When;
+  if (row.when == When::repeat_due) return false;
+  HeatTold& told = heat_told_[printer.index];
+  if (row.when == When::heat_while_latched) {
+    const std::int64_t now_ns = printer.memory.entered_ns;
+    told.again =
+        told.latch_number == printer.memory.generation && now_ns - told.at_ns < heat_told_again_ns;
+    if (!told.again) told = {printer.memory.generation, now_ns, false};
+    return !told.again;
+  }
+  const bool ends_cut = row.when == When::feedback_open || row.when == When::not_verifiable ||
+                        row.when == When::not_verifiable_dtr;
+  if (!ends_cut) told.again = false;
+  return !told.again;
+}
+
 void EstopLoop::record(PrinterRuntime& printer) noexcept {
   const Doing& doing = doing_[printer.index];
   if (!doing.changed) return;
@@ -320,8 +341,7 @@ void EstopLoop::record(PrinterRuntime& printer) noexcept {
   }
   for (std::size_t i = 0; i < doing.row_count; ++i) {
     const auto& row = *doing.rows[i];
-    // A repeat that changes nothing is not worth a line on an SD card.
-    if (row.when == machine::When::repeat_due) continue;
+    if (!worth_recording(row, printer)) continue;
     const bool trip = (row.effects & machine::effect::latch) != 0;
     auto event = make_record(clock_, trip ? EventKind::trip : EventKind::state,
                              trip ? Severity::alarm : Severity::info,

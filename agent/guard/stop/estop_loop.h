@@ -45,6 +45,8 @@ class EstopLoop {
   void commit_host() noexcept;
   void commit(PrinterRuntime& printer) noexcept;
   void record(PrinterRuntime& printer) noexcept;
+  [[nodiscard]] bool worth_recording(const machine::Row& row,
+                                     const PrinterRuntime& printer) noexcept;
   void record_presses(std::span<const InputEdge> edges) noexcept;
   [[nodiscard]] std::int64_t wait_ns(std::int64_t now_ns) const noexcept;
 
@@ -60,11 +62,19 @@ class EstopLoop {
     std::int32_t bytes_taken = -1;  ///< -1: nothing was to be sent.
   };
 
+  /// When heat on a latched printer was last recorded, and whether the present cut is of its kind.
+  struct HeatTold {
+    std::uint32_t latch_number = 0;
+    std::int64_t at_ns = 0;
+    bool again = false;
+  };
+
   GuardCore& core_;
   EventQueue& events_;
   const Clock& clock_;
   HostMemory host_;
   std::array<Doing, max_printers> doing_{};
+  std::array<HeatTold, max_printers> heat_told_{};
   PassTimes times_;
   std::uint32_t passes_ = 0;
   bool relays_driven_ = false;

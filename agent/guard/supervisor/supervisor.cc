@@ -28,7 +28,10 @@ bool Supervisor::tick(std::int64_t now_ns) noexcept {
   if (!late.empty()) {
     if (!was_late_) {
       auto event = make_record(clock_, EventKind::guard, Severity::alarm);
-      event.format_text("thread {} missed its deadline: pulses end, relays open", late);
+      event.format_text(
+          "thread {} missed its deadline: no pulses until it is back; a heartbeat "
+          "relay opens after its hold time",
+          late);
       event.add("age_ms", age_ns / 1'000'000);
       events_.push(event);
     }

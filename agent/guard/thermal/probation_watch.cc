@@ -22,15 +22,17 @@ ProbationVerdict ProbationWatch::fail(ProbationVerdict why) noexcept {
   return why;
 }
 
-std::int64_t ProbationWatch::report_due_ns(const StepInput& input) const noexcept {
-  const auto due = state_.begun_ns + boot_ns_ + seconds_ns(probation_report_s);
-  if (state_.after_hardware == 0) return due;
+std::int64_t ProbationWatch::confirm_due_ns(const StepInput& input) const noexcept {
+  if (state_.begun_ns == 0 || state_.failed != 0 || state_.after_hardware == 0 ||
+      state_.first_report_ns != 0) {
+    return 0;
+  }
   for (std::size_t i = 0; i < count_; ++i) {
     const bool seen =
         input.own[i].present && seconds_since(input.own[i].at_ns, input.now_ns) <= own_fresh_s;
-    if (!seen) return std::min(due, state_.confirmed_ns + seconds_ns(probation_confirm_s));
+    if (!seen) return state_.confirmed_ns + seconds_ns(probation_confirm_s);
   }
-  return due;
+  return 0;
 }
 
 ProbationVerdict ProbationWatch::step(const StepInput& input, const PrinterReadings& readings,
@@ -49,7 +51,10 @@ ProbationVerdict ProbationWatch::step(const StepInput& input, const PrinterReadi
       state_.first_report_ns = input.now_ns;
       return ProbationVerdict::watching;
     }
-    if (input.now_ns >= report_due_ns(input)) return fail(ProbationVerdict::late_report);
+    const auto confirm_due = confirm_due_ns(input);
+    const auto report_due = state_.begun_ns + boot_ns_ + seconds_ns(probation_report_s);
+    const auto due = confirm_due == 0 ? report_due : std::min(confirm_due, report_due);
+    if (input.now_ns >= due) return fail(ProbationVerdict::late_report);
     return ProbationVerdict::waiting;
   }
   const auto silence = seconds_since(oldest, input.now_ns);
@@ -57,14 +62,6 @@ ProbationVerdict ProbationWatch::step(const StepInput& input, const PrinterReadi
   const bool long_enough = seconds_since(state_.first_report_ns, input.now_ns) >= probation_clean_s;
   return long_enough && silence <= reading_fresh_s ? ProbationVerdict::clean
                                                    : ProbationVerdict::watching;
-}
-
-std::int64_t ProbationWatch::left_ms(std::int64_t now_ns) const noexcept {
-  if (state_.begun_ns == 0 || state_.failed != 0) return 0;
-  const auto due = state_.first_report_ns == 0
-                       ? state_.begun_ns + boot_ns_ + seconds_ns(probation_report_s)
-                       : state_.first_report_ns + seconds_ns(probation_clean_s);
-  return std::max<std::int64_t>(0, (due - now_ns) / 1'000'000);
 }
 
 }  // namespace firebreak::guard::thermal

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -38,19 +39,20 @@ class ProbationWatch {
   ProbationWatch(const PrinterProfile& profile, ProbationState& state);
 
   void begin(std::int64_t now_ns, bool after_hardware) noexcept;
-  /// A person at the machine has looked.
-  void confirm(std::int64_t now_ns) noexcept { state_.confirmed_ns = now_ns; }
+  /// A person at the machine looked at `at_ns`; an older look than the last changes nothing.
+  void confirm(std::int64_t at_ns) noexcept {
+    state_.confirmed_ns = std::max(state_.confirmed_ns, at_ns);
+  }
   void end() noexcept { state_ = {}; }
   [[nodiscard]] bool running() const noexcept { return state_.begun_ns != 0; }
 
   ProbationVerdict step(const StepInput& input, const PrinterReadings& readings,
                         std::uint32_t trusted) noexcept;
 
-  /// Until the next phase or failure; 0 when there is nothing to wait for.
-  [[nodiscard]] std::int64_t left_ms(std::int64_t now_ns) const noexcept;
+  /// When a person must have looked again (CLOCK_MONOTONIC ns); 0 = nobody needs to.
+  [[nodiscard]] std::int64_t confirm_due_ns(const StepInput& input) const noexcept;
 
  private:
-  [[nodiscard]] std::int64_t report_due_ns(const StepInput& input) const noexcept;
   ProbationVerdict fail(ProbationVerdict why) noexcept;
 
   std::size_t count_;

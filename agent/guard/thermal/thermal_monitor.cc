@@ -167,7 +167,9 @@ void ThermalMonitor::look(std::size_t index, const StepInput& input,
                seconds_since(state.last_at_ns, reading.celsius_at_ns) > gap_longest_s;
     state.last_at_ns = reading.celsius_at_ns;
     state.last_celsius = reading.celsius;
-    state.commanded_at_ns = 0;
+    // A report that was on its way still shows the old target.
+    const auto since = seconds_since(state.commanded_at_ns, reading.celsius_at_ns);
+    if (since > latch_grace_s) state.commanded_at_ns = 0;
     learn_quantum(reading.celsius, state.quantum);
   }
   // A restarted link knows nothing yet; what was last known stays, and ages.

@@ -27,7 +27,7 @@ struct StepInput {
   /// (over limit, idle rise, own sensor over the limit) is judged all the same.
   bool stopped = false;
   bool hold_blind = false;        ///< Probation watches the first report itself.
-  bool target_commanded = false;  ///< link_event::target_positive since the last step.
+  bool target_commanded = false;  ///< link_event::host_heats since the last step.
   bool mute_model = false;        ///< Watch mode: model-based verdicts are told, and do nothing.
   std::array<OwnSensorView, max_heaters> own{};
 };

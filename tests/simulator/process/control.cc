@@ -77,6 +77,7 @@ json printer_state(const PrinterUnit& unit) {
                 {"moving", firmware.moving()},
                 {"fan", firmware.fan()},
                 {"bytes_read", unit.bytes_read},
+                {"bytes_unread", unit.port.unread()},
                 {"bytes_dropped", firmware.dropped()},
                 {"m112_seen", unit.halts_seen},
                 {"open_by_hosts", unit.open_by_hosts},
@@ -240,7 +241,7 @@ json dispatch(World& world, const json& request) {
   if (verb == "mark") return do_mark(world, request);
   if (verb == "alarm") return {{"on", need_board(world, request).board.alarm_on()}};
   if (verb == "reset") {
-    need_printer(world, request).printer.reset();
+    world.reset(need_printer(world, request));
     return json::object();
   }
   if (verb == "quit") {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -63,6 +64,16 @@ std::string_view Port::read(std::size_t limit) {
   const ssize_t count = ::read(master_, buffer_, std::min(limit, sizeof buffer_));
   return count > 0 ? std::string_view(buffer_, static_cast<std::size_t>(count))
                    : std::string_view();
+}
+
+std::size_t Port::unread() const {
+  int bytes = 0;
+  return plugged() && ioctl(master_, FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+void Port::discard_unread() {
+  // A pty holds less than 64 KiB; a host that goes on writing must not hold the world up.
+  for (int reads = 0; plugged() && reads < 16 && !read(sizeof buffer_).empty();) ++reads;
 }
 
 void Port::write(std::string_view bytes) {

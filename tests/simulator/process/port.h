@@ -26,6 +26,10 @@ class Port {
 
   // Reads what the host has written, at most `limit` bytes; empty when there is nothing.
   std::string_view read(std::size_t limit);
+  // Bytes that wait to be read.
+  std::size_t unread() const;
+  // Throws away what the host has written and nobody has read.
+  void discard_unread();
   // Queues and writes; what the host does not read is kept up to a bound, then lost.
   void write(std::string_view bytes);
   void flush();

@@ -203,6 +203,7 @@ void World::record_facts(PrinterUnit& unit) {
       record["watts"] = fact.watts;
     }
     if (!fact.text.empty()) record["text"] = fact.text;
+    if (fact.kind == "off") unit.port.discard_unread();
     journal_.write(base_ns_ + fact.at.count(), fact.kind.c_str(), record);
   }
 }
@@ -218,6 +219,11 @@ void World::update_interest(PrinterUnit& unit) {
   event.events = wanted;
   event.data.fd = unit.port.fd();
   ::epoll_ctl(epoll_, EPOLL_CTL_MOD, unit.port.fd(), &event);
+}
+
+void World::reset(PrinterUnit& unit) {
+  unit.port.discard_unread();
+  unit.printer.reset();
 }
 
 void World::read_port(PrinterUnit& unit) {
@@ -253,7 +259,7 @@ void World::read_openings() {
       journal_.write(
           monotonic_ns(), opened ? "port_open" : "port_close",
           {{"printer", unit->printer.config().name}, {"open_by_hosts", unit->open_by_hosts}});
-      if (opened && unit->open_by_hosts == 1 && unit->setup.open_resets) unit->printer.reset();
+      if (opened && unit->open_by_hosts == 1 && unit->setup.open_resets) reset(*unit);
     }
   }
 }
@@ -268,7 +274,7 @@ void World::poll_dtr(std::int64_t now) {
     if (low == unit->dtr_low) continue;
     unit->dtr_low = low;
     journal_.write(now, "dtr", {{"printer", unit->printer.config().name}, {"level", !low}});
-    if (low && unit->setup.dtr_resets) unit->printer.reset();
+    if (low && unit->setup.dtr_resets) reset(*unit);
   }
 }
 

@@ -71,6 +71,9 @@ class World {
 
   void plug(PrinterUnit& unit);
   void unplug(PrinterUnit& unit);
+  // Reset button or DTR. What a halted board never read is lost: a UART had dropped it long ago,
+  // and a native USB device enumerates anew.
+  void reset(PrinterUnit& unit);
   // Brings everything up to the present and carries out what follows; to be called after any
   // change from outside.
   void tick();

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -259,6 +260,68 @@ class OverHttps(unittest.TestCase):
             done = self.type("stop", "--printer", "p1", "p2")
             self.assertEqual(done.returncode, status, done.stdout)
             self.assertIn("pull the power", done.stdout)
+
+    def guard(self, agent, accepts=True):
+        """The guard of this host: says that p1 is proven once it was asked to stop."""
+        path = self.folder / "guard.sock"
+        asked = []
+
+        class Line(socketserver.StreamRequestHandler):
+            def handle(self):
+                for line in self.rfile:
+                    question = json.loads(line)
+                    asked.append(question)
+                    reply = {"ok": True, "agent": agent, "printers": [
+                        {"name": "p1", "state": "tripped", "outcome": "proven"},
+                        {"name": "p9", "state": "tripped", "outcome": "proven"}]}
+                    if question["do"] == "stop" and not accepts:
+                        reply = {"ok": False, "code": "forbidden", "message": "not for you"}
+                    self.wfile.write(json.dumps(reply).encode() + b"\n")
+
+        server = socketserver.ThreadingUnixStreamServer(str(path), Line)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(path.unlink)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return path, asked
+
+    def test_stop_uses_the_guard_of_this_host_when_its_agent_is_not_reached(self):
+        self.login()
+        away = [answer(name, "not_sent", code="agent_offline", message="not connected",
+                       final=False) for name in ("p1", "p2")]
+        away[1]["agent"] = "attic"
+        self.operation("stop", away)
+        path, asked = self.guard("garage")
+        done = self.type("--socket", str(path), "stop", "--all")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("p1\tgarage\tstopped and proven", done.stdout)
+        self.assertIn("p2\tattic\tNOT SENT", done.stdout.replace("not sent", "NOT SENT"))
+        stops = [question for question in asked if question["do"] == "stop"]
+        self.assertEqual([question["printers"] for question in stops], [["p1"]])
+        self.assertNotIn("p9", done.stdout)
+
+    def test_stop_asks_the_guard_of_this_host_when_its_agent_is_silent(self):
+        self.login()
+        self.operation("stop", [], stream="", targets=[{"printer": "p1", "agent": "garage"}])
+        path, asked = self.guard("garage")
+        done = self.type("--socket", str(path), "stop", "--printer", "p1", "--wait", "3")
+        self.assertEqual((done.returncode, done.stdout.split("\t")[2]), (0, "stopped and proven"),
+                         done.stderr)
+
+    def test_stop_leaves_the_guard_of_this_host_alone_when_its_agent_has_answered(self):
+        self.login()
+        self.operation("stop", [answer("p1", "sent")])
+        path, asked = self.guard("garage")
+        self.assertEqual(self.type("--socket", str(path), "stop", "--all").returncode, 7)
+        self.assertEqual([q for q in asked if q["do"] == "stop"], [])
+
+    def test_a_guard_that_refuses_leaves_the_coordinators_word(self):
+        self.login()
+        self.operation("stop", [answer("p1", "not_sent", code="agent_offline", final=False)])
+        path, _ = self.guard("garage", accepts=False)
+        done = self.type("--socket", str(path), "stop", "--all")
+        self.assertEqual(done.returncode, 1, done.stdout)
 
     def test_a_stream_that_breaks_is_made_good_by_asking(self):
         self.login()

@@ -219,6 +219,7 @@ TEST_F(LocalTest, ResetSendsWhatThePersonTypedAndARefusalIsStatusSix) {
 TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
   guard();
   EXPECT_EQ(type({"local", "release", "p1"}), 0);
+  EXPECT_EQ(type({"local", "confirm", "p1"}), 0);
   EXPECT_EQ(type({"local", "arm", "--printer", "p1"}), 0);
   EXPECT_EQ(type({"local", "watch", "p1", "--hours", "48"}), 0);
   EXPECT_EQ(type({"local", "commission", "p1", "relay"}), 8) << "nothing says that it is complete";
@@ -230,8 +231,8 @@ TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
   for (const auto& request : guard().requests()) sent.push_back(request.dump());
   EXPECT_THAT(
       sent,
-      ElementsAre(R"({"do":"release","printer":"p1"})", R"({"do":"arm","printer":"p1"})",
-                  R"({"do":"watch","hours":48,"printer":"p1"})",
+      ElementsAre(R"({"do":"release","printer":"p1"})", R"({"do":"confirm","printer":"p1"})",
+                  R"({"do":"arm","printer":"p1"})", R"({"do":"watch","hours":48,"printer":"p1"})",
                   R"({"do":"commission","printer":"p1","step":"relay"})", R"({"do":"restart"})",
                   R"({"do":"silence"})", R"({"do":"unpark"})", R"({"do":"forget_restarts"})"));
 }

@@ -122,6 +122,7 @@ TEST_F(ControlServerTest, EveryVerbReachesTheService) {
   operator_answer({{"do", "reset"}, {"all", true}});
   operator_answer({{"do", "reset"}, {"host", true}, {"latch_number", 3}});
   operator_answer({{"do", "release"}, {"printer", "p1"}});
+  operator_answer({{"do", "confirm"}, {"printer", "p1"}});
   operator_answer({{"do", "arm"}, {"printer", "p1"}});
   operator_answer({{"do", "watch"}, {"printer", "p1"}, {"hours", 24}});
   operator_answer({{"do", "commission"}, {"printer", "p1"}, {"step", "press"}});
@@ -129,10 +130,10 @@ TEST_F(ControlServerTest, EveryVerbReachesTheService) {
   operator_answer({{"do", "silence"}});
   operator_answer({{"do", "unpark"}});
   operator_answer({{"do", "forget_restarts"}});
-  EXPECT_THAT(service_.calls,
-              ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0", "reset host 3",
-                          "release p1", "arm p1", "watch p1 24", "commission p1 press", "restart",
-                          "silence", "unpark", "forget_restarts"));
+  EXPECT_THAT(service_.calls, ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0",
+                                          "reset host 3", "release p1", "confirm p1", "arm p1",
+                                          "watch p1 24", "commission p1 press", "restart",
+                                          "silence", "unpark", "forget_restarts"));
 }
 
 TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {
@@ -154,8 +155,8 @@ TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {
 
 TEST_F(ControlServerTest, TheUplinkIsNeverGivenAVerbThatLeadsTowardsHeat) {
   Caller uplink(paths_.uplink_socket);
-  for (const char* verb : {"reset", "release", "arm", "watch", "commission", "unpark", "restart",
-                           "silence", "forget_restarts"}) {
+  for (const char* verb : {"reset", "release", "confirm", "arm", "watch", "commission", "unpark",
+                           "restart", "silence", "forget_restarts"}) {
     EXPECT_EQ(answer_to(uplink, {{"do", verb}, {"printer", "p1"}}).at("code"), "not_allowed");
   }
   EXPECT_TRUE(service_.calls.empty());

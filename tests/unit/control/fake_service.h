@@ -36,6 +36,9 @@ class FakeService final : public GuardService {
     if (while_releasing) while_releasing();
     return say("release " + printer);
   }
+  Result<void> confirm(const std::string& printer, const Peer&) override {
+    return say("confirm " + printer);
+  }
   Result<void> arm(const std::string& printer, const Peer&) override {
     return say("arm " + printer);
   }

@@ -218,6 +218,71 @@ TEST_F(ApiTest, limits_never_delay_a_valid_stop) {
   }
 }
 
+struct IdempotencyTest : ApiTest {
+  IdempotencyTest() { bench.connect("a1", guard_status({"p1"}, "tripped", {"person"})); }
+  ApiBench::Reply post(const std::string& path, const std::string& body, const std::string& key) {
+    return bench.call("POST", path, admin, body, "", key);
+  }
+  const std::string all = R"({"all":true})";
+};
+
+TEST_F(IdempotencyTest, the_same_key_and_request_acts_once_and_gets_the_same_answer) {
+  const auto first = post("/api/v1/stop", all, "k1");
+  const auto again = post("/api/v1/stop", all, "k1");
+  EXPECT_EQ(first.status, 202);
+  EXPECT_EQ(again.status, 202);
+  EXPECT_EQ(first.text, again.text);
+  EXPECT_NE(again.head.find("Idempotent-Replayed: true"), std::string::npos);
+  EXPECT_NE(again.head.find("Location: /api/v1/operations/"), std::string::npos);
+  EXPECT_EQ(bench.link.stops.size(), 1u);
+  const char* agent = R"({"agent":"a9"})";
+  EXPECT_EQ(post("/api/v1/enrollments", agent, "k2").text,
+            post("/api/v1/enrollments", agent, "k2").text);
+  const char* reset = R"({"latch_number":3,"reason":"looked"})";
+  EXPECT_EQ(post("/api/v1/printers/p1/reset", reset, "k3").text,
+            post("/api/v1/printers/p1/reset", reset, "k3").text);
+  EXPECT_EQ(bench.link.grants.size(), 1u);
+  EXPECT_EQ(post("/api/v1/printers/p1/release", "{}", "k4").text,
+            post("/api/v1/printers/p1/release", "{}", "k4").text);
+  EXPECT_EQ(bench.link.grants.size(), 2u);
+}
+
+TEST_F(IdempotencyTest, a_key_that_was_used_for_another_request_is_refused) {
+  post("/api/v1/stop", all, "k1");
+  for (const auto& reply : {post("/api/v1/stop", R"({"agent":"a1"})", "k1"),
+                            post("/api/v1/enrollments", R"({"agent":"a9"})", "k1")}) {
+    EXPECT_EQ(reply.status, 422);
+    EXPECT_EQ(reply.body["code"], "key_reused");
+  }
+  EXPECT_EQ(bench.link.stops.size(), 1u);
+}
+
+TEST_F(IdempotencyTest, a_stop_without_a_key_always_acts_and_with_one_again_after_a_minute) {
+  for (int i = 0; i < 3; ++i) post("/api/v1/stop", all, "");
+  EXPECT_EQ(bench.link.stops.size(), 3u);
+  post("/api/v1/stop", all, "k1");
+  bench.clock.advance(std::chrono::seconds{61});
+  post("/api/v1/stop", all, "k1");
+  EXPECT_EQ(bench.link.stops.size(), 5u);
+}
+
+TEST_F(IdempotencyTest, a_key_belongs_to_one_token_and_is_free_again_after_a_failure) {
+  post("/api/v1/stop", all, "k1");
+  bench.call("POST", "/api/v1/stop", bench.token(2), all, "", "k1");
+  EXPECT_EQ(bench.link.stops.size(), 2u);
+  EXPECT_EQ(post("/api/v1/enrollments", R"({"agent":7})", "k2").status, 400);
+  EXPECT_EQ(post("/api/v1/enrollments", R"({"agent":"a9"})", "k2").status, 201);
+  EXPECT_EQ(post("/api/v1/stop", all, "no spaces").status, 400);
+  EXPECT_EQ(post("/api/v1/stop", all, std::string(129, 'k')).status, 400);
+}
+
+TEST_F(IdempotencyTest, any_number_of_keys_is_bounded_and_none_is_refused) {
+  for (std::size_t i = 0; i < IdempotencyBook::entries_max + 50; ++i)
+    ASSERT_EQ(post("/api/v1/stop", all, "k" + std::to_string(i)).status, 202);
+  post("/api/v1/stop", all, "k0");
+  EXPECT_EQ(bench.link.stops.size(), IdempotencyBook::entries_max + 51);
+}
+
 TEST_F(ApiTest, a_wrong_token_is_401_and_in_the_audit_log_and_a_flood_of_them_is_not) {
   const std::string wrong = "fbt_000000000000_" + std::string(64, '0');
   EXPECT_EQ(bench.call("GET", "/api/v1/fleet", wrong).status, 401);
@@ -277,6 +342,22 @@ TEST_F(ApiTest, a_reset_goes_out_for_mild_causes_and_stops_at_an_interlock_for_o
   EXPECT_EQ(bench.call("POST", "/api/v1/printers/p1/reset", admin, body).body["code"],
             "agent_offline");
   EXPECT_EQ(bench.link.grants.size(), 1u);
+}
+
+TEST_F(ApiTest, an_ended_certificate_is_approved_by_a_person_and_only_when_it_is_asked_for) {
+  bench.connect("a1", guard_status({"p1"}));
+  const std::string path = "/api/v1/agents/a1/approve";
+  EXPECT_EQ(bench.call("POST", path, admin).status, 409);
+  bench.renewals.insert("a1");
+  EXPECT_EQ(bench.call("POST", path, bench.token(all_scopes, false)).status, 403);
+  EXPECT_EQ(bench.call("POST", path, admin).status, 200);
+  EXPECT_EQ(bench.call("POST", "/api/v1/agents/nobody/approve", admin).status, 404);
+  flush(*bench.store);
+  std::vector<std::string> actions;
+  const auto records = bench.store->audit_records(0, 500);
+  for (const AuditRecord& record : *records)
+    actions.push_back((*audit_record_json(record))["action"]);
+  EXPECT_NE(std::find(actions.begin(), actions.end(), "agent.approve"), actions.end());
 }
 
 TEST_F(ApiTest, event_pages_and_streams_give_every_event_once) {

@@ -7,7 +7,10 @@
 #include <fstream>
 
 #include "bench.h"
+#include "common/identity/certificate.h"
+#include "coordinator/app/roll_authority.h"
 #include "coordinator/app/secrets.h"
+#include "coordinator/app/state_lock.h"
 #include "tls_client.h"
 
 namespace firebreak::coordinator {
@@ -69,6 +72,21 @@ TEST_F(AppTest, a_first_start_makes_its_secrets_private_and_a_second_one_keeps_t
   }
 }
 
+TEST_F(AppTest, a_reload_takes_over_what_it_can_and_names_what_needs_a_restart) {
+  App app(clock);
+  ASSERT_TRUE(app.start(settings));
+  Settings wanted = settings;
+  wanted.stop_retry_minutes = 3;
+  wanted.log_level = log::Level::debug;
+  EXPECT_TRUE(app.reload(wanted).empty());
+  wanted.http_workers = 9;
+  wanted.agents_advertise = "elsewhere";
+  const std::vector<std::string> named{"http.workers", "agents.advertise"};
+  EXPECT_EQ(app.reload(wanted), named);
+  // It still is what runs.
+  EXPECT_EQ(app.reload(wanted), named);
+}
+
 TEST_F(AppTest, a_second_coordinator_on_the_same_state_is_refused) {
   App first(clock), second(clock);
   ASSERT_TRUE(first.start(settings));
@@ -85,6 +103,65 @@ TEST_F(AppTest, a_ca_without_its_key_is_not_quietly_replaced) {
   std::filesystem::remove(settings.state_dir / "ca.key");
   App app(clock);
   EXPECT_FALSE(app.start(settings));
+}
+
+struct RollTest : ::testing::Test {
+  TemporaryFolder folder;
+  const WallTime now{std::chrono::sys_days{std::chrono::year{2026} / 12 / 1}};
+  const std::string old_pem = load_or_create_authority(folder.path(), now)->certificate_pem();
+
+  Result<std::string> step(const char* name) { return roll_authority(folder.path(), name, now); }
+  identity::Authority present() { return *load_or_create_authority(folder.path(), now); }
+  std::size_t trusted() {
+    return identity::read_certificates(*trusted_roots(folder.path(), present()))->size();
+  }
+};
+
+TEST_F(RollTest, announces_then_replaces_then_forgets) {
+  EXPECT_EQ(trusted(), 1u);
+  ASSERT_TRUE(step("prepare"));
+  const std::string next = text_of(folder.path() / "ca-next.pem");
+  EXPECT_EQ(trusted(), 2u);
+  EXPECT_EQ(present().certificate_pem(), old_pem);
+  ASSERT_TRUE(step("prepare")) << "again is no harm";
+  EXPECT_EQ(text_of(folder.path() / "ca-next.pem"), next);
+  ASSERT_TRUE(step("switch"));
+  EXPECT_EQ(present().certificate_pem(), next);
+  EXPECT_EQ(*trusted_roots(folder.path(), present()), next + old_pem);
+  ASSERT_TRUE(step("forget"));
+  EXPECT_EQ(trusted(), 1u);
+}
+
+TEST_F(RollTest, refuses_steps_out_of_their_order) {
+  EXPECT_FALSE(step("switch"));
+  EXPECT_FALSE(step("forget"));
+  EXPECT_FALSE(step("nonsense"));
+  ASSERT_TRUE(step("prepare"));
+  ASSERT_TRUE(step("switch"));
+  EXPECT_FALSE(step("switch"));
+  EXPECT_FALSE(step("prepare")) << "the old one must be forgotten first";
+  StateLock running;
+  ASSERT_TRUE(running.take(folder.path()));
+  EXPECT_FALSE(step("forget")) << "the coordinator runs";
+}
+
+TEST_F(RollTest, a_switch_that_was_cut_short_is_ended_by_repeating_it) {
+  ASSERT_TRUE(step("prepare"));
+  const std::string next = text_of(folder.path() / "ca-next.pem");
+  std::filesystem::copy_file(folder.path() / "ca.pem", folder.path() / "ca-old.pem");
+  std::filesystem::rename(folder.path() / "ca-next.key", folder.path() / "ca.key");
+  ASSERT_TRUE(step("switch"));
+  EXPECT_EQ(present().certificate_pem(), next);
+}
+
+TEST_F(RollTest, servers_get_a_certificate_of_the_new_authority) {
+  const auto before = load_or_issue_server(folder.path(), "agents", present(), {}, now);
+  ASSERT_TRUE(step("prepare"));
+  ASSERT_TRUE(step("switch"));
+  const auto after = load_or_issue_server(folder.path(), "agents", present(), {}, now);
+  EXPECT_NE(before->certificate_chain_pem, after->certificate_chain_pem);
+  EXPECT_EQ(load_or_issue_server(folder.path(), "agents", present(), {}, now)->key_pem,
+            after->key_pem);
 }
 
 struct SettingsTest : ::testing::Test {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -96,12 +97,14 @@ class FakeLink final : public AgentLink {
     std::vector<StopTarget> targets;
     std::string operation;
     std::string who;
+    std::chrono::seconds within{};
   };
   std::vector<Sent> stops;
   std::vector<GrantRequest> grants;
 
-  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who) override {
-    stops.push_back({std::move(targets), std::move(operation), std::move(who)});
+  void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
+                 std::chrono::seconds within) override {
+    stops.push_back({std::move(targets), std::move(operation), std::move(who), within});
   }
   void send_grant(GrantRequest request) override { grants.push_back(std::move(request)); }
 };
@@ -149,6 +152,7 @@ class ApiBench {
         operations(clock, fleet, *store, link),
         api(parts()) {
     fleet.on_command_update([this](const CommandUpdate& u) { operations.on_update(u); });
+    fleet.on_seen_stopped([this](const PrinterKey& p) { operations.on_seen_stopped(p); });
   }
 
   /// The store's thread ends first: it still tells operations what it has written.
@@ -172,7 +176,8 @@ class ApiBench {
     Answer answer;
   };
   Reply call(const std::string& method, const std::string& target, const std::string& token = "",
-             const std::string& body = "", const std::string& last_event_id = "") {
+             const std::string& body = "", const std::string& last_event_id = "",
+             const std::string& idempotency_key = "") {
     ParsedRequest request;
     request.method = method;
     const std::size_t mark = target.find('?');
@@ -180,6 +185,7 @@ class ApiBench {
     if (mark != std::string::npos) request.query = target.substr(mark + 1);
     if (!token.empty()) request.headers.emplace_back("authorization", "Bearer " + token);
     if (!last_event_id.empty()) request.headers.emplace_back("last-event-id", last_event_id);
+    if (!idempotency_key.empty()) request.headers.emplace_back("idempotency-key", idempotency_key);
     request.body = body;
     Reply out;
     out.answer = api.handle(std::move(request), "192.0.2.1");
@@ -204,11 +210,14 @@ class ApiBench {
   FleetState fleet;
   Operations operations;
   TokenBook tokens{clock};
+  std::set<std::string> renewals;  ///< Agents that wait for an approval.
   Api api;
 
  private:
   ApiParts parts() {
-    ApiParts out{clock, *store, fleet, operations, tokens, DurableMeans::stored, {}, {}, {}, {}};
+    ApiParts out{clock, *store, fleet, operations, tokens, DurableMeans::stored,
+                 {},    {},     {},    {},         {}};
+    out.approve_renewal = [this](const std::string& agent) { return renewals.contains(agent); };
     out.enrolment_text = [](const std::string& agent, const chain::Digest&) {
       return "fb1." + agent;
     };

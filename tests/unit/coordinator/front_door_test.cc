@@ -20,6 +20,7 @@ class Greeter final : public StreamSource {
  public:
   explicit Greeter(int& greetings) : greetings_(greetings) {}
   StreamChunk next() override {
+    if (greetings_ < 0) throw std::runtime_error("a mistake");
     if (told_ == greetings_) return {};
     ++told_;
     return {"data: hello " + std::to_string(told_) + "\n\n", told_ == 2};
@@ -37,6 +38,7 @@ class FakeHandler final : public RequestHandler {
     std::unique_lock lock(mutex_);
     handled_.push_back(request.path);
     changed_.notify_all();
+    if (request.path == "/mistake") throw std::runtime_error("a mistake");
     if (request.path == "/wait") changed_.wait(lock, [this] { return released_; });
     Answer answer;
     answer.authenticated = request.path != "/g";
@@ -228,6 +230,21 @@ TEST(FrontDoor, when_everybody_has_a_token_the_reserve_serves_stops_alone) {
   TlsClient stopper(door.port());
   stopper.send(stop);
   EXPECT_EQ(stopper.status(), 200);
+}
+
+TEST(FrontDoor, a_mistake_behind_it_ends_one_connection_and_no_other) {
+  FrontDoorOptions patient;
+  patient.head = std::chrono::minutes{1};
+  Door door(patient);
+  TlsClient other(door.port());
+  for (const char* path : {"/mistake", "/stream"}) {
+    door.handler.greetings = -1;
+    TlsClient unlucky(door.port());
+    unlucky.send(std::string("GET ") + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    unlucky.receive();  // Until the connection ends.
+  }
+  other.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_NE(other.receive().find("200 OK"), std::string::npos);
 }
 
 TEST(FrontDoor, writes_a_large_answer_whole) {

@@ -14,17 +14,18 @@ struct HostileRequest {
   std::vector<std::string> handled;
 };
 
-/// From RFC 9112 §2 to §7 and §11, and from what went wrong in cpp-httplib and elsewhere.
-inline std::vector<HostileRequest> hostile_corpus() {
-  const std::string host = "Host: a\r\n";
-  const std::string json = "Content-Type: application/json\r\n";
-  const std::string post = "POST /p HTTP/1.1\r\n" + host + json;
-  const std::string get = "GET /g HTTP/1.1\r\n";
-  const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
-  const std::string long_text(20'000, 'a');
-  std::string many_headers = get + host;
-  for (int i = 0; i < 70; ++i) many_headers += "X-" + std::to_string(i) + ": 1\r\n";
-  using namespace std::string_literals;
+namespace hostile {
+
+using namespace std::string_literals;
+
+inline const std::string host = "Host: a\r\n";
+inline const std::string json = "Content-Type: application/json\r\n";
+inline const std::string post = "POST /p HTTP/1.1\r\n" + host + json;
+inline const std::string get = "GET /g HTTP/1.1\r\n";
+inline const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Whole requests, and bodies where none belong.
+inline std::vector<HostileRequest> whole() {
   return {
       {"a plain GET", get + host + "\r\n", 200, {"/g"}},
       {"a plain POST", post + "Content-Length: 2\r\n\r\n{}", 200, {"/p"}},
@@ -39,6 +40,12 @@ inline std::vector<HostileRequest> hostile_corpus() {
        "DELETE /g HTTP/1.1\r\n" + host + "Content-Length: 2\r\n\r\n{}",
        400,
        {}},
+  };
+}
+
+/// Lengths, chunks and encodings: RFC 9112 §6 and §7.
+inline std::vector<HostileRequest> lengths() {
+  return {
       {"two equal lengths", post + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400, {}},
       {"two different lengths",
        post + "Content-Length: 2\r\nContent-Length: 0\r\n\r\n{}" + hidden,
@@ -75,6 +82,12 @@ inline std::vector<HostileRequest> hostile_corpus() {
       {"chunked, gzip", post + "Transfer-Encoding: chunked, gzip\r\n\r\n", 501, {}},
       {"chunked with a vertical tab", post + "Transfer-Encoding: \vchunked\r\n\r\n", 400, {}},
       {"an unknown transfer encoding", post + "Transfer-Encoding: xchunked\r\n\r\n", 501, {}},
+  };
+}
+
+/// Header lines: RFC 9112 §5 and §3.2.
+inline std::vector<HostileRequest> headers() {
+  return {
       {"a transfer encoding with a space before its colon",
        post + "Transfer-Encoding : chunked\r\n\r\n" + hidden,
        400,
@@ -110,6 +123,12 @@ inline std::vector<HostileRequest> hostile_corpus() {
        get + host + "Authorization:\r\nAuthorization: Bearer b\r\n\r\n",
        400,
        {}},
+  };
+}
+
+/// Request lines and targets: RFC 9112 §2.3 and §3.
+inline std::vector<HostileRequest> request_lines() {
+  return {
       {"an empty line first", "\r\n" + get + host + "\r\n", 400, {}},
       {"HTTP/1.0", "GET /g HTTP/1.0\r\n" + host + "\r\n", 505, {}},
       {"HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, {}},
@@ -142,6 +161,15 @@ inline std::vector<HostileRequest> hostile_corpus() {
        "GET /" + std::string(4000, 'a') + " HTTP/1.1\r\n" + host + "\r\n",
        414,
        {}},
+  };
+}
+
+/// Sizes, body types and ends: RFC 9112 §8, RFC 9110 §8 and §10.
+inline std::vector<HostileRequest> bodies() {
+  const std::string long_text(20'000, 'a');
+  std::string many_headers = get + host;
+  for (int i = 0; i < 70; ++i) many_headers += "X-" + std::to_string(i) + ": 1\r\n";
+  return {
       {"a long head", get + host + "X: " + long_text + "\r\n\r\n", 431, {}},
       {"many headers", many_headers + "\r\n", 431, {}},
       {"a form as a body",
@@ -171,6 +199,17 @@ inline std::vector<HostileRequest> hostile_corpus() {
       {"a head that does not end", get + host, 0, {}},
       {"a body that does not end", post + "Content-Length: 10\r\n\r\n{}", 0, {}},
   };
+}
+
+}  // namespace hostile
+
+/// From RFC 9112 §2 to §7 and §11, and from what went wrong in cpp-httplib and elsewhere.
+inline std::vector<HostileRequest> hostile_corpus() {
+  std::vector<HostileRequest> all;
+  for (const auto& part : {hostile::whole(), hostile::lengths(), hostile::headers(),
+                           hostile::request_lines(), hostile::bodies()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
 }
 
 }  // namespace firebreak::coordinator

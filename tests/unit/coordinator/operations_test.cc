@@ -147,6 +147,144 @@ TEST_F(OperationsTest, a_stop_that_did_not_reach_everybody_is_sent_again_after_a
   EXPECT_EQ(later.stops[0].targets[0].agent, "a2");
 }
 
+TEST_F(OperationsTest, a_grant_that_the_guard_took_is_done_although_no_printer_is_named) {
+  const std::string id = bench.operations.start_grant("reset", {"a1", "p1"}, 3, ana, {});
+  ASSERT_EQ(link.grants.size(), 1u);
+  bench.operations.on_update(answer(id, "a1", {}));
+  EXPECT_EQ(printer(id, "a1", "p1")["result"], "done");
+  EXPECT_EQ(printer(id, "a1", "p1")["code"], nullptr);
+  EXPECT_EQ(bench.operations.view(id)["state"], "done");
+  const std::string refused = bench.operations.start_grant("release", {"a1", "p1"}, 3, ana, {});
+  CommandUpdate no = answer(refused, "a1", {});
+  no.refused = true;
+  no.error = "the guard refuses: not clean yet";
+  bench.operations.on_update(no);
+  EXPECT_EQ(printer(refused, "a1", "p1")["result"], "refused");
+}
+
+TEST_F(OperationsTest, a_revoked_agents_printers_are_told_as_not_sent_and_never_left_out) {
+  bench.fleet.revoke("a2", 1);
+  for (const StopSelection& selection :
+       {StopSelection{{}, "", true}, StopSelection{{}, "a2", false},
+        StopSelection{{"p3"}, "", false}}) {
+    const auto started = stop(selection);
+    ASSERT_FALSE(started.id.empty());
+    const json told = printer(started.id, "a2", "p3");
+    EXPECT_EQ(told["outcome"], "not_sent");
+    EXPECT_EQ(told["code"], "agent_revoked");
+    EXPECT_EQ(told["final"], true);
+    EXPECT_NE(told["message"].get<std::string>().find("pull the power"), std::string::npos);
+    for (const StopTarget& target : link.stops.back().targets) EXPECT_NE(target.agent, "a2");
+  }
+  const auto alone = stop({{}, "a2", false});
+  EXPECT_EQ(alone.targets.size(), 2u);
+  EXPECT_EQ(bench.operations.view(alone.id)["state"], "done");
+  EXPECT_EQ(bench.operations.view(alone.id)["retrying"], false);
+}
+
+struct MissedStopTest : OperationsTest {
+  std::string id = stop({{}, "a2", false}).id;
+
+  MissedStopTest() { bench.fleet.agent_disconnected("a2", "cut"); }
+  void give_up() {
+    CommandUpdate update = answer(id, "a2", {});
+    update.gave_up = true;
+    update.error = "it did not come back in time; the stop was never sent";
+    bench.operations.on_update(update);
+  }
+  json shown(const std::string& name) { return bench.fleet.printer_json({"a2", name}); }
+  std::vector<json> events() {
+    flush(*bench.store);
+    std::vector<json> out;
+    EventQuery all;
+    all.limit = 1000;
+    const auto rows = bench.store->events(all);
+    for (const EventRow& row : *rows)
+      if (row.body["kind"] == "stop.missed") out.push_back(row.body);
+    return out;
+  }
+};
+
+TEST_F(MissedStopTest, ends_as_not_sent_with_an_alarm_that_names_the_printers) {
+  give_up();
+  EXPECT_EQ(printer(id, "a2", "p3")["outcome"], "not_sent");
+  EXPECT_EQ(printer(id, "a2", "p3")["final"], true);
+  EXPECT_EQ(bench.operations.view(id)["retrying"], false);
+  const auto told = events();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0]["severity"], "alarm");
+  EXPECT_NE(told[0]["text"].get<std::string>().find("p1, p3"), std::string::npos);
+}
+
+TEST_F(MissedStopTest, an_agent_that_comes_back_is_shown_as_not_stopped_by_it) {
+  give_up();
+  bench.connect("a2", guard_status({"p1", "p3"}));
+  EXPECT_EQ(shown("p3")["missed_stop"]["operation"], id);
+  EXPECT_NE(shown("p3")["attention"].get<std::string>().find("was NOT stopped by stop " + id),
+            std::string::npos);
+  EXPECT_EQ(bench.fleet.printer_json({"a1", "p1"})["missed_stop"], nullptr);
+  const auto told = events();
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_NE(told[2]["text"].get<std::string>().find("p3 was NOT stopped by stop " + id),
+            std::string::npos);
+}
+
+TEST_F(MissedStopTest, is_held_against_a_printer_until_it_is_seen_latched) {
+  give_up();
+  bench.connect("a2", guard_status({"p1", "p3"}));
+  bench.fleet.telemetry("a2", guard_status({"p1", "p3"}, "tripped", {"person"}));
+  EXPECT_EQ(shown("p3")["missed_stop"], nullptr);
+  bench.fleet.telemetry("a2", guard_status({"p1", "p3"}));
+  EXPECT_EQ(shown("p3")["missed_stop"], nullptr);
+  flush(*bench.store);
+  EXPECT_TRUE(bench.store->waiting_operations()->empty());
+}
+
+TEST_F(MissedStopTest, is_made_good_by_a_later_stop_that_reaches_the_printer) {
+  give_up();
+  bench.connect("a2", guard_status({"p1", "p3"}));
+  const std::string later = stop({{"p3"}, "", false}).id;
+  bench.operations.on_update(answer(later, "a2", {{"p3", "sent", "stopping", ""}}, false));
+  EXPECT_EQ(shown("p3")["missed_stop"], nullptr);
+  EXPECT_NE(shown("p1")["missed_stop"], nullptr);
+}
+
+TEST_F(MissedStopTest, is_still_shown_after_a_restart_of_the_coordinator) {
+  give_up();
+  flush(*bench.store);
+  FakeLink later;
+  FleetState fleet(bench.clock, *bench.store);
+  ASSERT_TRUE(fleet.load());
+  Operations operations(bench.clock, fleet, *bench.store, later);
+  ASSERT_TRUE(operations.resume());
+  EXPECT_TRUE(later.stops.empty());
+  EXPECT_EQ(fleet.printer_json({"a2", "p3"})["missed_stop"]["operation"], id);
+}
+
+TEST_F(OperationsTest, a_stop_whose_time_passed_while_the_coordinator_was_down_is_not_sent_again) {
+  const std::string id = stop({{}, "a2", false}).id;
+  flush(*bench.store);
+  bench.clock.advance(std::chrono::minutes{4});
+  {
+    FakeLink soon;
+    FleetState fleet(bench.clock, *bench.store);
+    ASSERT_TRUE(fleet.load());
+    Operations operations(bench.clock, fleet, *bench.store, soon);
+    ASSERT_TRUE(operations.resume());
+    ASSERT_EQ(soon.stops.size(), 1u);
+    EXPECT_EQ(soon.stops[0].within, std::chrono::minutes{6});
+  }
+  bench.clock.advance(std::chrono::hours{24 * 30});
+  FakeLink later;
+  FleetState fleet(bench.clock, *bench.store);
+  ASSERT_TRUE(fleet.load());
+  Operations operations(bench.clock, fleet, *bench.store, later);
+  ASSERT_TRUE(operations.resume());
+  EXPECT_TRUE(later.stops.empty());
+  EXPECT_EQ(fleet.printer_json({"a2", "p3"})["missed_stop"]["operation"], id);
+  flush(*bench.store);
+}
+
 TEST_F(OperationsTest, is_in_the_audit_log_with_its_answer) {
   const std::string id = stop({{}, "a1", false}).id;
   bench.operations.on_update(

@@ -198,6 +198,17 @@ TEST_F(StoreTest, a_full_disk_refuses_changes_serves_reads_and_recovers_by_itsel
   EXPECT_EQ(store->verify_audit()->invalid, 0u);
 }
 
+TEST_F(StoreTest, a_late_save_of_an_operation_does_not_replace_a_newer_one) {
+  const std::string id = "0123456789abcdef";
+  const AuditDraft draft{"test", "stop", "all", json::object()};
+  store->save_operation({id, "stop", 1, false, {{"state", "done"}}, 2}, draft, {});
+  store->save_operation({id, "stop", 1, true, {{"state", "running"}}, 1}, draft, {});
+  flush(*store);
+  const auto row = store->operation(id);
+  EXPECT_EQ((*row)->body["state"], "done");
+  EXPECT_TRUE(store->waiting_operations()->empty());
+}
+
 TEST_F(StoreTest, the_audit_log_verifies_and_survives_reopening) {
   for (int i = 0; i < 20; ++i) flush(*store);
   reopen();

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "bench.h"
+#include "common/identity/time_floor.h"
+
 namespace firebreak::coordinator {
 namespace {
 
@@ -60,6 +63,35 @@ TEST_F(TokenBookTest, tells_an_expired_token_from_a_revoked_one) {
   book.put(token.row);
   EXPECT_EQ(book.judge("Bearer " + token.text).kind, Kind::revoked);
   EXPECT_FALSE(book.usable(token.row.id, true));
+}
+
+TEST(TokenBookAndClock, a_clock_that_is_set_back_revives_no_expired_token) {
+  TemporaryFolder folder;
+  const std::string file = folder.path() / "time";
+  ManualClock system;
+  const WallTime noon = system.wall();
+  const auto end = noon.time_since_epoch().count() + 1000;
+  const NewToken token = make_token("ana", true, all_scopes, 0, end);
+  {
+    identity::TimeFloor floor(system, file);
+    floor.raise(system.wall());
+    const identity::FlooredClock clock(system, floor);
+    TokenBook book(clock);
+    book.put(token.row);
+    EXPECT_EQ(book.judge("Bearer " + token.text).kind, Kind::valid);
+    system.advance(std::chrono::seconds{2});
+    system.set_wall(noon - std::chrono::days{365});
+    EXPECT_EQ(book.judge("Bearer " + token.text).kind, Kind::expired);
+    EXPECT_TRUE(book.usable(token.row.id, true)) << "it may still stop";
+    ASSERT_TRUE(floor.save());
+  }
+  // Nor does a restart with the clock still wrong.
+  identity::TimeFloor floor(system, file);
+  ASSERT_TRUE(floor.load());
+  const identity::FlooredClock clock(system, floor);
+  TokenBook book(clock);
+  book.put(token.row);
+  EXPECT_EQ(book.judge("Bearer " + token.text).kind, Kind::expired);
 }
 
 TEST(GuessBrake, slows_one_source_and_not_another) {

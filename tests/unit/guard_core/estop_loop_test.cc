@@ -116,6 +116,45 @@ TEST_F(EstopLoopTest, AStopWhoseRelayStaysLiveIsNotCutAndSoundsTheAlarm) {
   EXPECT_TRUE(core->alarm_on.load());
 }
 
+TEST_F(EstopLoopTest, ABoardThatDoesNotObeyIsCutAtEachLookAndToldOfOnceAMinute) {
+  press();
+  board->levels[board->index("r1_feedback")] = false;
+  pass_after(10);
+  ASSERT_EQ(state(0), machine::State::tripped);
+  BlackBoxRecord event;
+  const auto told = [&](std::string_view sentence) {
+    int count = 0;
+    while (events.pop(event)) {
+      const bool same = std::string_view(event.text.data(), event.text_size) == sentence;
+      count += event.printer == 0 && same ? 1 : 0;
+    }
+    return count;
+  };
+  const auto show_heat_for = [&](int seconds) {
+    int cuts = 0;
+    for (int i = 0; i < 10 * seconds; ++i) {
+      const auto& memory = core->printers[0]->memory;
+      MonitorFacts facts;
+      facts.for_state = memory.state;
+      facts.for_entered_ns = memory.entered_ns;
+      facts.silent = false;
+      facts.sign_of_heat = true;
+      core->printers[0]->monitor.store(facts);
+      pass_after(100);
+      cuts += port_took(0).starts_with("\nM112\n") ? 1 : 0;
+    }
+    return cuts;
+  };
+  told("");
+  EXPECT_GE(show_heat_for(50), 200);  // A pass for the cut, and one for its proof.
+  EXPECT_EQ(told("any sign of heat cuts a stopped printer"), 1);
+  EXPECT_GE(show_heat_for(50), 200);
+  EXPECT_EQ(told("any sign of heat cuts a stopped printer"), 1);
+  press();
+  pass_after(10);
+  EXPECT_EQ(told("an open contact proves the cut"), 1) << "a press is always told with its end";
+}
+
 TEST_F(EstopLoopTest, AGuardThatLapsedCutsEverything) {
   now_ns += 900 * millisecond;
   loop->pass(now_ns, {}, false);

@@ -74,6 +74,30 @@ TEST_F(SlotsTest, TheFilesAreAllocatedWholeAtTheStart) {
   EXPECT_EQ(std::filesystem::file_size(folder / "latch.1"), Slots::file_bytes);
 }
 
+TEST_F(SlotsTest, ASecondGuardIsRefusedTheFolderOfTheFirst) {
+  {
+    auto first = Slots::open(folder);
+    ASSERT_TRUE(first);
+    const auto second = Slots::open(folder);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message.find("another guard"), std::string::npos);
+  }
+  EXPECT_TRUE(Slots::open(folder)) << "the lock ends with its holder";
+}
+
+TEST_F(SlotsTest, AFolderThatIsMissingCostsTheDiskCopyOnlyUntilItIsBack) {
+  std::filesystem::remove_all(folder);
+  auto slots = Slots::open(folder);
+  ASSERT_TRUE(slots) << "protection never waits for a disk";
+  auto next = content(1);
+  EXPECT_FALSE(slots->write(next));
+  EXPECT_FALSE(slots->read());
+  std::filesystem::create_directories(folder);
+  EXPECT_TRUE(slots->write(next));
+  EXPECT_TRUE(slots->write(next));
+  EXPECT_EQ(slots->read()->host_generation, 1u);
+}
+
 TEST(MappedMemory, IsFoundAgainByTheNextRunOfTheSameBoot) {
   FakeKeeper keeper;
   {

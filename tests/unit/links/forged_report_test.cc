@@ -119,6 +119,18 @@ TEST_F(Forged, a_sensor_that_really_falls_is_believed_with_its_second_report) {
   EXPECT_FLOAT_EQ(bench.readings().heaters[0].celsius, 60);
 }
 
+TEST_F(Forged, nothing_is_called_forged_when_an_idle_printers_sensor_opens) {
+  bench.report = "T:25.00 /0.00 B:25.00 /0.00 @:0 B@:0";
+  bench.run(30s);
+  bench.take_events();
+  bench.notes.records.clear();
+  bench.report = "T:0.00 /0.00 B:25.00 /0.00 @:0 B@:0";  // The next one makes it 25 K in 2 s.
+  bench.run(5s);
+  EXPECT_FLOAT_EQ(bench.readings().heaters[0].celsius, 0);
+  EXPECT_EQ(bench.take_events() & link_event::foreign_traffic, 0U);
+  EXPECT_EQ(bench.notes.count(LinkNote::forged_report), 0);
+}
+
 TEST_F(Forged, a_hosts_m118_with_a_report_proves_no_cooling_for_ten_seconds) {
   bench.host.open = true;
   bench.run(300ms);

@@ -47,6 +47,7 @@ class FakePort final : public SerialPort {
     return {bytes.size(), false};
   }
   std::size_t queued() noexcept override { return in_queue.size(); }
+  void drop_output() noexcept override { in_queue.clear(); }
   bool set_dtr(bool high) noexcept override {
     if (has_dtr) dtr.push_back(high);
     return has_dtr;

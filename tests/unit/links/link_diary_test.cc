@@ -93,6 +93,29 @@ TEST(Link, asks_after_two_seconds_when_reports_stop) {
   EXPECT_EQ(bench.sent_count("M105"), 1);
 }
 
+TEST(Link, asks_between_the_reports_of_a_host_that_wants_few_of_them) {
+  LinkBench bench;
+  bench.autoreport = true;
+  bench.run_to_ready();
+  bench.host.open = true;
+  bench.run(300ms);
+  bench.host.to_printer = "M155 S10\n";
+  bench.on_step = [&bench, next = 10000ms]() mutable {
+    if (bench.elapsed < next) return;
+    next += 10000ms;
+    bench.say(" " + bench.report + "\n");
+  };
+  bench.run(1s);
+  std::int64_t oldest = 0;
+  for (int i = 0; i < 300; ++i) {
+    bench.run(100ms);
+    const auto now_ns = bench.clock.now().time_since_epoch().count();
+    oldest = std::max(oldest, now_ns - bench.readings().heaters[0].celsius_at_ns);
+  }
+  EXPECT_LE(oldest, 3'000'000'000);  // A reading that is older is no longer trusted.
+  EXPECT_EQ(bench.host.got.find("ok T:"), std::string::npos);
+}
+
 TEST(Link, only_listens_while_a_host_polls) {
   LinkBench bench;
   bench.run_to_ready();
@@ -336,6 +359,17 @@ TEST(Link, pulses_dtr_once_for_a_revival_and_holds_the_host_back) {
   bench.run(4s);
   EXPECT_EQ(bench.shared.link_state, LinkState::ready);
   EXPECT_EQ(bench.port.dtr.size(), 2U);
+}
+
+TEST(Link, leaves_no_old_stop_in_the_queue_of_a_board_that_it_revives) {
+  LinkBench bench;
+  bench.run_to_ready();
+  bench.shared.link_mode = LinkMode::latched;
+  bench.port.in_queue = "\nM112\nM104 S0\n";
+  bench.shared.revival_request = 1;
+  bench.link.tick(bench.clock.now());
+  EXPECT_EQ(bench.port.dtr, (std::vector<bool>{false}));
+  EXPECT_EQ(bench.port.in_queue, "");
 }
 
 TEST(Link, identifies_a_revived_board_with_its_first_question) {

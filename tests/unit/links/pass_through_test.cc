@@ -107,6 +107,21 @@ TEST_F(PassThrough, sees_that_a_host_prints) {
   EXPECT_EQ(bench.shared.printing, 0U);
 }
 
+TEST_F(PassThrough, tells_when_a_host_has_asked_for_heat_and_not_when_a_report_shows_it) {
+  bench.report = "T:25.00 /200.00 B:25.00 /0.00 @:127 B@:0";
+  bench.take_events();
+  bench.run(3s);
+  const auto reported = bench.take_events();
+  EXPECT_NE(reported & link_event::target_positive, 0U);
+  EXPECT_EQ(reported & link_event::host_heats, 0U);
+  bench.host.to_printer = "M104 S0\n";
+  bench.run(300ms);
+  EXPECT_EQ(bench.take_events() & link_event::host_heats, 0U);
+  bench.host.to_printer = "N7 M140 S60*98\n";
+  bench.run(300ms);
+  EXPECT_NE(bench.take_events() & link_event::host_heats, 0U);
+}
+
 TEST_F(PassThrough, notes_the_part_fan) {
   bench.host.to_printer = "M106 S51\n";
   bench.run(300ms);

@@ -122,6 +122,38 @@ TEST_F(PtyLoop, goes_on_after_a_restart_without_opening_the_port_again) {
   close(host);
 }
 
+TEST_F(PtyLoop, brings_a_host_the_answer_that_came_while_the_guard_was_away) {
+  start();
+  ASSERT_TRUE(ready());
+  const int host = open_host();  // Of another user, as it were: /proc does not show it.
+  ASSERT_TRUE(wait_for([&] { return shared.host_attached == 1; }));
+  stop();
+  printer.say("ok of its last line\n");
+  shared.readings.store({});
+  start();
+  ASSERT_TRUE(ready());
+  EXPECT_EQ(shared.host_attached, 1U);
+  EXPECT_NE(read_until(host, "last line\n").find("ok of its last line\n"), std::string::npos);
+  close(host);
+  EXPECT_TRUE(wait_for([&] { return shared.host_attached == 0; }));
+}
+
+TEST_F(PtyLoop, finds_out_that_no_host_was_there_when_nobody_reads) {
+  start();
+  ASSERT_TRUE(ready());
+  stop();
+  start();
+  ASSERT_TRUE(ready());
+  ASSERT_TRUE(wait_for([&] { return shared.host_attached == 1; }));  // For all that it knows.
+  printer.say("echo:xxx\n");
+  EXPECT_TRUE(wait_for([&] { return shared.host_attached == 0; }));
+  const int host = open_host();
+  ASSERT_TRUE(wait_for([&] { return shared.host_attached == 1; }));
+  printer.say("ok fresh\n");
+  EXPECT_EQ(read_until(host, "fresh\n").find("xxx"), std::string::npos);
+  close(host);
+}
+
 TEST_F(PtyLoop, notices_an_unplugged_port_and_hangs_the_host_up) {
   start();
   ASSERT_TRUE(ready());

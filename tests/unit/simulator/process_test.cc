@@ -243,10 +243,10 @@ TEST_F(SimProcess, SpeedZeroIsTheDtrPulseThatResetsTheBoard) {
 
 TEST_F(SimProcess, OpeningsAreCountedAndResetABoardThatIsWiredSo) {
   const int port = open_port("p2");
-  journal({{"fact", "port_open"}, {"printer", "p2"}, {"open_by_hosts", 1}});
+  EXPECT_EQ(journal({{"fact", "port_open"}, {"printer", "p2"}})["open_by_hosts"], 1);
   read_until(port, "start\n");
   close_now(port);
-  journal({{"fact", "port_close"}, {"printer", "p2"}, {"open_by_hosts", 0}});
+  EXPECT_EQ(journal({{"fact", "port_close"}, {"printer", "p2"}})["open_by_hosts"], 0);
 }
 
 TEST_F(SimProcess, APrinterThatDoesNotReadIsNotRead) {
@@ -256,6 +256,17 @@ TEST_F(SimProcess, APrinterThatDoesNotReadIsNotRead) {
   EXPECT_EQ(ask({{"do", "state"}, {"printer", "p1"}})["m112_seen"], 0);
   ask({{"do", "fault"}, {"printer", "p1"}, {"fault", "not_reading"}, {"on", false}});
   read_until(port, "//action:poweroff");
+}
+
+TEST_F(SimProcess, AResetBoardNeverReadsWhatWasSentToItBefore) {
+  const int port = open_port("p1");
+  ask({{"do", "fault"}, {"printer", "p1"}, {"fault", "not_reading"}});
+  write(port, "M112\n");
+  while (ask({{"do", "state"}, {"printer", "p1"}})["bytes_unread"] != 5) ::poll(nullptr, 0, 1);
+  ask({{"do", "reset"}, {"printer", "p1"}});
+  ask({{"do", "fault"}, {"printer", "p1"}, {"fault", "not_reading"}, {"on", false}});
+  read_until(port, "start\n");
+  EXPECT_EQ(ask({{"do", "state"}, {"printer", "p1"}})["m112_seen"], 0);
 }
 
 TEST_F(SimProcess, RefusesWhatItDoesNotUnderstandAndGoesOn) {

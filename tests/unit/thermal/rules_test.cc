@@ -332,6 +332,17 @@ const Page blind_pages[] = {
     {"a_target_on_its_way_makes_a_cold_heater_possibly_hot",
      [](Diary& d) { cold(d), d.wait(30), d.input.target_commanded = true, d.wait(1); }, Rule::blind,
      31, 31.2},
+    {"a_report_on_its_way_does_not_undo_a_target_on_its_way",
+     [](Diary& d) {
+       cold(d), d.wait(1), d.input.target_commanded = true, d.wait(0.5);
+       d.hotend(25, 0), with_bed(d), d.wait(20);
+     },
+     Rule::blind, 17.4, 17.7},
+    {"a_report_that_is_younger_than_the_command_says_what_is_asked",
+     [](Diary& d) {
+       cold(d), d.wait(1), d.input.target_commanded = true, d.wait(3);
+       d.hotend(25, 0), with_bed(d), d.wait(40);
+     }},
     {"never_a_reading_is_possibly_hot", [](Diary& d) { d.wait(30); }, Rule::blind, 9.9, 15.1},
     {"a_cold_reading_with_a_target_is_possibly_hot",
      [](Diary& d) { d.hotend(25, 200, 1), with_bed(d), d.wait(20); }, Rule::blind, 14.9, 15.1},

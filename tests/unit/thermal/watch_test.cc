@@ -200,9 +200,23 @@ TEST_F(Probation, ADoubtedSensorIsNoFirstReport) {
 
 TEST_F(Probation, SurvivesARestartWithItsDeadlines) {
   begin();
-  for (int i = 0; i < 20; ++i) silent_second();
+  for (int i = 0; i < 34; ++i) ASSERT_EQ(silent_second(), ProbationVerdict::waiting) << i;
   ProbationWatch again(diary.profile, state);
-  EXPECT_EQ(again.left_ms(diary.now_ns), 15'000);
+  diary.input.now_ns = diary.now_ns + 1'000'000'000;
+  EXPECT_EQ(again.step(diary.input, diary.readings, 0), ProbationVerdict::late_report);
+}
+
+TEST_F(Probation, TellsWhenAPersonMustHaveLooked) {
+  begin(true);
+  diary.input.now_ns = diary.now_ns;
+  EXPECT_EQ(watch.confirm_due_ns(diary.input) - diary.now_ns, 15'000'000'000);
+  for (int i = 0; i < 5; ++i) silent_second();
+  watch.confirm(diary.now_ns);
+  EXPECT_EQ(watch.confirm_due_ns(diary.input) - diary.now_ns, 15'000'000'000);
+  watch.confirm(diary.now_ns - 1'000'000'000);
+  EXPECT_EQ(watch.confirm_due_ns(diary.input) - diary.now_ns, 15'000'000'000);
+  begin(false);
+  EXPECT_EQ(watch.confirm_due_ns(diary.input), 0) << "a mild cause needs nobody to look";
 }
 
 }  // namespace

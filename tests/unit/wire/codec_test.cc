@@ -112,9 +112,9 @@ json wired(const json& message) {
 }
 
 TEST(Messages, come_back_as_they_went) {
-  Hello hello{1, "garage", "test", "b", std::string(32, 'a'), {{"00000000000000aa", 9, 4}}};
+  Hello hello{1, "garage", "test", "b", std::string(32, 'a'), {{"00000000000000aa", 9, 4}}, "ab"};
   EXPECT_EQ(encode(parse_hello(wired(encode(hello))).value()), encode(hello));
-  Welcome welcome{1, 3, 1'800'000'000'000, "ff", {{"00000000000000aa", 9, 4}}};
+  Welcome welcome{1, 3, 1'800'000'000'000, "ff", {{"00000000000000aa", 9, 4}}, "pem"};
   EXPECT_EQ(encode(parse_welcome(wired(encode(welcome))).value()), encode(welcome));
   Command command{"op-1", 3, Nonce{1, 2}, std::chrono::seconds{10}, "stop", json{{"all", true}}};
   EXPECT_EQ(encode(parse_command(wired(encode(command))).value()), encode(command));

@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <list>
+
 #include "common/identity/bytes.h"
 #include "common/identity/private_file.h"
 #include "tests/unit/wire/raw_peer.h"
@@ -137,19 +140,100 @@ TEST_F(EnrolmentTest, a_certificate_with_a_third_of_its_life_left_is_renewed_ove
   EXPECT_TRUE(coordinator.saw("superseded"));
 }
 
-TEST_F(EnrolmentTest, an_agent_that_was_off_for_half_a_year_renews_by_itself) {
+TEST_F(EnrolmentTest, an_agent_learns_the_next_root_and_follows_when_the_authority_is_replaced) {
   start_all();
+  const auto port = hub->port();
+  const auto next = identity::Authority::create(today).value();
+  const std::string old_pem = authority->certificate_pem();
+  const uplink::StateFiles files(folder + "/garage");
+  const auto trusted = [&] { return files.load_identity().value().authority_pem; };
+  const auto restart_hub = [&] {
+    stop_hub();
+    start_hub(port);
+  };
+  hub_options.roots_pem = old_pem + next.certificate_pem();
+  restart_hub();
+  turn_until([&] { return trusted() == hub_options.roots_pem && agent->is_up(); },
+             "both roots at the agent");
+
+  authority = next;
+  const auto server = authority->issue_server({}, today, std::chrono::hours{24 * 365}).value();
+  hub_options.credentials = {server.certificate_chain_pem, server.key_pem};
+  hub_options.roots_pem = next.certificate_pem() + old_pem;
+  restart_hub();
+  turn_until([&] { return coordinator.renewals == 1; }, "a certificate of the new root");
+  const auto issuer = [&] { return files.load_identity().value().certificate.issuer; };
+  turn_until([&] { return issuer() == next.certificate().common_name && agent->is_up(); },
+             "its use");
+
+  hub_options.roots_pem = next.certificate_pem();
+  restart_hub();
+  turn_until([&] { return trusted() == next.certificate_pem() && agent->is_up(); },
+             "the old root to be forgotten");
+  EXPECT_EQ(coordinator.renewals, 1);
+}
+
+TEST_F(EnrolmentTest, an_agent_that_was_off_for_half_a_year_renews_when_a_person_approves) {
+  start_all();
+  EXPECT_FALSE(hub->approve_renewal("garage")) << "it does not ask";
   stop_uplink();
   clock.advance(std::chrono::hours{24 * 200});
   start_uplink();
+  turn_until([&] { return coordinator.waiting.contains("garage"); }, "the wish to renew");
+  turn_for(std::chrono::milliseconds{100});
+  EXPECT_FALSE(agent->is_up());
+  EXPECT_EQ(coordinator.renewals, 0);
+  EXPECT_TRUE(hub->approve_renewal("garage"));
   turn_until([&] { return coordinator.renewals == 1 && agent->is_up(); }, "renewal and session");
   EXPECT_EQ(coordinator.connects["garage"], 2);
+  EXPECT_TRUE(coordinator.waiting.empty());
+  EXPECT_FALSE(hub->approve_renewal("garage")) << "an approval is used up";
+}
+
+TEST_F(EnrolmentTest, a_stranger_who_asks_for_ever_to_renew_is_noted_once) {
+  start_hub();
+  const auto ended = make_credentials(*authority, "garage", today, &coordinator);
+  clock.advance(std::chrono::hours{24 * 200});
+  for (int i = 0; i < 5; ++i) {
+    RawPeer client(io, hub->port(), authority->certificate_pem(), ended);
+    client.send(hello_of("garage"));
+    turn_until([&] { return client.closed.has_value(); }, "the end of the session");
+    EXPECT_EQ(client.goodbye(), "approval_required");
+  }
+  EXPECT_EQ(std::count_if(coordinator.security.begin(), coordinator.security.end(),
+                          [](const auto& one) { return one.first == "renewal_waits"; }),
+            1);
+}
+
+TEST_F(EnrolmentTest, an_approval_ends_after_a_quarter_of_an_hour) {
+  start_hub();
+  const auto ended = make_credentials(*authority, "garage", today, &coordinator);
+  clock.advance(std::chrono::hours{24 * 200});
+  std::list<RawPeer> clients;
+  const auto answer = [&] {
+    RawPeer& client = clients.emplace_back(io, hub->port(), authority->certificate_pem(), ended);
+    client.send(hello_of("garage"));
+    turn_until([&] { return !client.messages.empty(); }, "an answer");
+    return client.first_type();
+  };
+  EXPECT_EQ(answer(), "bye");
+  EXPECT_TRUE(hub->approve_renewal("garage"));
+  clock.advance(std::chrono::minutes{16});
+  EXPECT_EQ(answer(), "bye");
+  EXPECT_TRUE(hub->approve_renewal("garage"));
+  EXPECT_EQ(answer(), "renew_required");
 }
 
 TEST_F(EnrolmentTest, an_ended_certificate_may_do_nothing_but_renew) {
   start_hub();
   const auto ended = make_credentials(*authority, "garage", today, &coordinator);
   clock.advance(std::chrono::hours{24 * 200});
+  {
+    RawPeer client(io, hub->port(), authority->certificate_pem(), ended);
+    client.send(hello_of("garage"));
+    turn_until([&] { return client.closed.has_value(); }, "the end of the session");
+  }
+  ASSERT_TRUE(hub->approve_renewal("garage"));
   RawPeer client(io, hub->port(), authority->certificate_pem(), ended);
   client.send(hello_of("garage"));
   turn_until([&] { return !client.messages.empty(); }, "an answer");

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,7 @@ class FakeCoordinator final : public coordinator::AgentRegistry,
   Result<coordinator::Receipt> append_events(std::string_view agent, std::string_view log,
                                              const nlohmann::json& events) override {
     const std::scoped_lock lock(mutex);
+    if (mistake_at == agent) throw std::runtime_error("a mistake behind the hub");
     if (store_fails) return fail(ErrorCode::unavailable, "the disk is full");
     auto& mine = stored[{std::string(agent), std::string(log)}];
     for (const auto& event : events) {
@@ -104,11 +106,18 @@ class FakeCoordinator final : public coordinator::AgentRegistry,
     disconnects[std::string(agent)] = reason;
   }
   void telemetry(std::string_view agent, const nlohmann::json& status) override {
+    if (mistake_at_readings_of == agent) throw std::runtime_error("a mistake in the fleet");
     newest[std::string(agent)] = status;
     ++telemetries[std::string(agent)];
   }
   void command_update(const coordinator::CommandUpdate& update) override {
     updates.push_back(update);
+  }
+  void renewal_waits(std::string_view agent, bool waits) override {
+    if (waits)
+      waiting.insert(std::string(agent));
+    else
+      waiting.erase(std::string(agent));
   }
   void security_event(std::string_view /*agent*/, std::string_view kind,
                       std::string_view text) override {
@@ -131,6 +140,7 @@ class FakeCoordinator final : public coordinator::AgentRegistry,
   std::map<std::string, Enrolment> enrolments;  ///< By hex of the secret's hash.
   std::map<std::string, std::vector<identity::Fingerprint>> certificates;
   std::set<std::string> revoked;
+  std::set<std::string> waiting;  ///< For an approval of their renewal.
   std::map<std::pair<std::string, std::string>, std::map<std::uint64_t, nlohmann::json>> stored;
   std::uint64_t index = 0;
   std::uint64_t epoch_now = 5;
@@ -139,6 +149,8 @@ class FakeCoordinator final : public coordinator::AgentRegistry,
   int renewals = 0;
   bool all_durable = false;
   bool store_fails = false;
+  std::string mistake_at;              ///< Storing events of this agent throws.
+  std::string mistake_at_readings_of;  ///< Taking its telemetry does.
   std::map<std::string, int> connects;
   std::map<std::string, std::string> disconnects;
   std::map<std::string, nlohmann::json> newest;

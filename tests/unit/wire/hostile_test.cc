@@ -229,6 +229,28 @@ TEST_F(HostileTest, a_silent_agent_is_taken_for_gone_after_three_heartbeats) {
   EXPECT_NE(coordinator.disconnects["garage"].find("silent"), std::string::npos);
 }
 
+TEST_F(HostileTest, a_mistake_behind_the_hub_ends_that_session_and_no_other) {
+  const auto other_key = make_credentials(*authority, "attic", today, &coordinator);
+  auto other = peer(other_key);
+  other->send(hello_of("attic"));
+  turn_until([&] { return other->first_type() == "welcome"; }, "the other session");
+  {
+    const std::scoped_lock lock(coordinator.mutex);
+    coordinator.mistake_at = "garage";
+  }
+  auto unlucky = greeted('1');
+  unlucky->send({{"t", "events"}, {"log", "00000000000000aa"}, {"events", {event_of(1)}}});
+  turn_until([&] { return unlucky->closed.has_value(); }, "its end, by the store's thread");
+  coordinator.mistake_at_readings_of = "garage";
+  auto next = greeted('2');
+  next->send(wire::encode(wire::Telemetry{1, {}, json::object()}));
+  turn_until([&] { return next->closed.has_value(); }, "its end, by the strand");
+  EXPECT_FALSE(other->closed);
+  other->send({{"t", "events"}, {"log", "00000000000000aa"}, {"events", {event_of(1)}}});
+  turn_until([&] { return coordinator.stored_count("attic", "00000000000000aa") == 1; },
+             "the other agent's event");
+}
+
 TEST_F(HostileTest, events_that_cannot_be_stored_get_no_receipt) {
   coordinator.store_fails = true;
   auto client = greeted();

@@ -60,6 +60,7 @@ TEST_F(OutageTest, a_slow_store_holds_up_neither_readings_nor_stops) {
   hub->send_stop({{"garage", {}}}, "op-1", "anna");
   turn_until([&] { return guard->stops == 1; }, "the stop");
   turn_until([&] { return coordinator.telemetries["garage"] > before + 3; }, "readings");
+  EXPECT_EQ(guard->stops, 1);
   held.unlock();
   turn_until([&] { return coordinator.stored_count("garage", guard->log) >= 2000; }, "all events");
 }

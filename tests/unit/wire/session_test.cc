@@ -110,13 +110,27 @@ TEST_F(SessionTest, a_stop_that_nobody_answers_ends_after_ten_minutes_and_says_s
   stop_uplink();
   hub->send_stop({{"garage", {}}}, "op-4", "anna");
   turn_until([&] { return !coordinator.updates.empty(); }, "the note that it is away");
+  EXPECT_NE(coordinator.updates.back().error.find("within 10 min"), std::string::npos);
   clock.advance(std::chrono::seconds{601});
   turn_until([&] { return coordinator.updates.back().final_answer; }, "the end");
+  EXPECT_TRUE(coordinator.updates.back().gave_up);
   EXPECT_FALSE(coordinator.updates.back().outcome_unknown);
   start_uplink();
   turn_until([&] { return agent->is_up(); }, "the session");
   turn_for(std::chrono::milliseconds{100});
   EXPECT_EQ(guard->stops, 0);
+}
+
+TEST_F(SessionTest, a_stop_that_waits_for_an_agent_ends_when_that_agent_is_revoked) {
+  start_all();
+  stop_uplink();
+  turn_until([&] { return hub->connected_agents().empty(); }, "the goodbye");
+  hub->send_stop({{"garage", {}}}, "op-4", "anna");
+  turn_until([&] { return !coordinator.updates.empty(); }, "the note that it is away");
+  hub->cut_off("garage", "revoked");
+  turn_until([&] { return coordinator.updates.back().final_answer; }, "the end");
+  EXPECT_TRUE(coordinator.updates.back().gave_up);
+  EXPECT_NE(coordinator.updates.back().error.find("revoked"), std::string::npos);
 }
 
 TEST_F(SessionTest, a_stop_waits_for_a_guard_that_is_starting) {
