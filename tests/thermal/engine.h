@@ -91,6 +91,7 @@ class Engine {
       : state_(std::make_unique<guard::thermal::ThermalState>()),
         profile_(profile_of(machine, scale)),
         monitor_(profile_, *state_) {
+    monitor_.scale_thresholds(static_cast<float>(scale));
     if (learned != nullptr) use(*learned);
   }
 

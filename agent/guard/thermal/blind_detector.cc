@@ -23,19 +23,39 @@ bool BlindDetector::possibly_hot(const HeaterView& view) const noexcept {
   return !cold;  // Written so that NaN is hot.
 }
 
+/// A silence teaches little: the interval is bounded by what a warning can wait for.
+void BlindDetector::learn_interval(const HeaterView& view) noexcept {
+  auto& s = state_;
+  const auto since = seconds_since(s.last_at_ns, view.celsius_at_ns);
+  if (s.last_at_ns != 0 && since > 0) {
+    const auto seen = static_cast<float>(std::min(since, blind_interval_most_s));
+    const bool known = s.interval_s > 0 && s.interval_s <= blind_interval_most_s;
+    s.interval_s = known ? s.interval_s + (seen - s.interval_s) * blind_interval_part : seen;
+  }
+  s.last_at_ns = view.celsius_at_ns;
+}
+
+double BlindDetector::warn_s() const noexcept {
+  const bool known = state_.interval_s > 0 && state_.interval_s <= blind_interval_most_s;
+  return known ? std::max<double>(blind_warn_s, blind_warn_intervals * state_.interval_s)
+               : blind_warn_s;
+}
+
 Finding BlindDetector::step(const HeaterView& view) noexcept {
+  if (view.fresh) learn_interval(view);
   if (state_.started_ns == 0 || state_.started_ns > view.now_ns) state_.started_ns = view.now_ns;
   if (view.stopped || view.hold_blind) return {};
   const auto since = view.celsius_at_ns != 0 ? view.celsius_at_ns : state_.started_ns;
   const auto age = seconds_since(since, view.now_ns);
-  if (age < blind_warn_s) return {};
+  if (age < blind_shortest_s) return {};
   if (!possibly_hot(view)) {
     if (age < cold_silence_warn_s) return {};
     return {Rule::silent_cold, static_cast<float>(cold_silence_warn_s), unknown};
   }
   const auto longest = longest_s(view.celsius);
-  const auto rule = age >= longest ? Rule::blind : Rule::blind_warning;
-  return {rule, static_cast<float>(longest), unknown};
+  if (age >= longest) return {Rule::blind, static_cast<float>(longest), unknown};
+  if (age < warn_s()) return {};
+  return {Rule::blind_warning, static_cast<float>(longest), unknown};
 }
 
 }  // namespace firebreak::guard::thermal

@@ -6,14 +6,17 @@
 namespace firebreak::guard::thermal {
 
 struct BlindState {
-  std::int64_t started_ns =
-      0;  ///< First step ever: with no reading at all, the age counts from it.
+  /// First step ever: with no reading at all, the age counts from it.
+  std::int64_t started_ns = 0;
+  std::int64_t last_at_ns = 0;  ///< Of the reading before; 0 = none yet.
+  float interval_s = 0;         ///< Between readings, as this source keeps it; 0 = not known yet.
 };
 
-/// Silence while a heater is hot or may be: warn at 5 s, trip at min(15 s, (limit + 50 K - T) /
-/// fastest rise), never under 5 s. Unknown is hot: never a reading, no number, a target above 0 or
-/// on its way. A heater that was cold with target 0 when last heard is not blind, only silent
-/// (switched off); a warning after a minute.
+/// Silence while a heater is hot or may be: warn at max(5 s, 2.5 times the interval that its source
+/// keeps), trip at min(15 s, (limit + 50 K - T) / fastest rise), never under 5 s. The trip does not
+/// wait for a slow source, and the warning is never later than the trip. Unknown is hot: never a
+/// reading, no number, a target above 0 or on its way. A heater that was cold with target 0 when
+/// last heard is not blind, only silent (switched off); a warning after a minute.
 class BlindDetector final : public Detector {
  public:
   BlindDetector(const HeaterProfile& profile, BlindState& state) noexcept;
@@ -24,6 +27,9 @@ class BlindDetector final : public Detector {
   [[nodiscard]] bool possibly_hot(const HeaterView& view) const noexcept;
 
  private:
+  void learn_interval(const HeaterView& view) noexcept;
+  [[nodiscard]] double warn_s() const noexcept;
+
   float limit_;
   float safe_;
   float rise_;

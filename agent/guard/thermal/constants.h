@@ -122,7 +122,8 @@ inline constexpr float slack_lasts_s = 15;
 // Learning (model_fit.h): what a good fit cannot know. The supply sags by up to 7 % when another
 // heater switches on, and a room's drafts are not those of the run.
 inline constexpr double fit_rise_doubt = 0.06;
-inline constexpr float fit_lag_doubt = 0.25F;  ///< Of the lags' sum.
+inline constexpr double fit_slow_rise_doubt = 0.15;  ///< At 5 s reports duty is known by chance.
+inline constexpr float fit_lag_doubt = 0.25F;        ///< Of the lags' sum.
 inline constexpr double fit_loss_doubt = 0.25;
 inline constexpr float fit_residual_most = 0.08F;
 
@@ -149,9 +150,19 @@ inline constexpr float power_held_factor = 3;
 /// A reading at its target at nearly full power: not held, or frozen.
 inline constexpr float power_full = 0.85F;
 inline constexpr float power_full_factor = 6;
+/// A draft, a door or a sagging supply takes a part of the power; more than this part of what is
+/// asked for is not on its way at all, also while the reading is still near its target.
+inline constexpr float power_lost_part = 0.6F;
+inline constexpr float power_lost_s = 15;
+inline constexpr float power_asked_least = 0.25F;
+inline constexpr float power_lost_factor = 1.5F;
+/// S- forgets: a model that is off a little more than its margins (a room that has cooled, a
+/// bang-bang bed that never settles) must not add up for ten minutes; an open heater takes one.
+inline constexpr float power_forget_s = 100;
 inline constexpr float power_quanta = 1.5F;
 inline constexpr float power_interval_part = 0.3F;  ///< Of the time between two reports.
 inline constexpr std::uint32_t power_readings = 2;
+inline constexpr float power_on_its_way = 0.4F;
 inline constexpr float power_sum_most_s = 1000;
 inline constexpr float power_mean_s = 5;
 /// A sensor in the air falls with 3…10 s; a block or bed at a hundred and more.
@@ -182,7 +193,19 @@ inline constexpr float still_learned_least = 30;  ///< Readings; before that not
 inline constexpr float still_noise_part = 0.7F;   ///< Of the variance: some of it is control.
 inline constexpr float still_forget = 0.9995F;    ///< A run: half forgotten after 1,400 runs.
 inline constexpr double still_longest_factor = 2;
-inline constexpr float still_independent_per_s = 2;  ///< Faster readings are not independent.
+inline constexpr std::uint32_t still_pair_run = 3;  ///< Shorter runs are told by the noise.
+inline constexpr float still_late_more = 0.15F;     ///< Chance of one more repeat, late over early.
+/// A controller that sees a frozen reading still moves its duty now and then: integral, fan.
+inline constexpr float still_frozen_change = 0.1F;
+inline constexpr float still_late_prior = 8;  ///< Runs that this guess is worth.
+inline constexpr float still_disturbed_s = 20;
+inline constexpr float still_usual_s = 600;
+inline constexpr float still_disturbed_part = 0.5F;
+inline constexpr float still_margin = 0.05F;      ///< Power that the model may always be off.
+inline constexpr float still_width_steps = 1.5F;  ///< A reading in its step, with some noise.
+inline constexpr float still_width_kelvin = 0.05F;
+inline constexpr float still_duty_step_most = 0.05F;  ///< As coarse as a duty is told.
+inline constexpr float still_independent_per_s = 2;   ///< Faster readings are not independent.
 
 // Own sensor (research/thermal D8).
 inline constexpr float own_kelvin = 15;
@@ -191,6 +214,10 @@ inline constexpr double own_fresh_s = 3;
 
 // Blindness (docs/safety.md, times).
 inline constexpr double blind_warn_s = 5;
+/// A source that reports every 5 s is not late at 5 s: two of its reports must be missing.
+inline constexpr float blind_warn_intervals = 2.5F;
+inline constexpr double blind_interval_most_s = 6;  ///< 2.5 times it is the longest silence.
+inline constexpr float blind_interval_part = 0.1F;  ///< Of a new interval in the learned one.
 inline constexpr double blind_longest_s = 15;
 inline constexpr double blind_shortest_s = 5;
 inline constexpr float blind_over_limit_kelvin = 50;

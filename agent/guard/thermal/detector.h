@@ -30,7 +30,8 @@ struct HeaterView {
   float flow = unknown;           ///< Plastic through this heater, mm³/s.
   bool gap = false;               ///< This reading follows the one before after too long a pause.
   bool supply_fell = false;       ///< All heaters that ask for power miss it (SupplyWatch).
-  HeatBalance balance;            ///< Of this reading; judged only while it is fresh.
+  float scale = 1;      ///< Times the thresholds of D2, D3 and D4; other than 1 on the bench alone.
+  HeatBalance balance;  ///< Of this reading; judged only while it is fresh.
 
   [[nodiscard]] bool heating_asked() const noexcept { return target_celsius > 0; }
 };

@@ -18,12 +18,12 @@ Finding IdleRiseDetector::step(const HeaterView& view) noexcept {
     } else {
       // A single low spike is no new lowest.
       const float shown = std::max(view.celsius, state_.last);
-      state_.readings = rise_.step(view.celsius_at_ns, shown) ? state_.readings + 1 : 0;
+      state_.readings = rise_.step(view.celsius_at_ns, shown, view.scale) ? state_.readings + 1 : 0;
     }
     state_.last = view.celsius;
     state_.found = state_.readings >= limit_readings ? Rule::idle_rise : Rule::none;
   }
-  return {state_.found, rise_.allowed(), unknown};
+  return {state_.found, view.scale * rise_.allowed(), unknown};
 }
 
 }  // namespace firebreak::guard::thermal

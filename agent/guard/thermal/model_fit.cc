@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/guard/thermal/constants.h"
+#include "agent/guard/thermal/heat_up_run.h"
 
 namespace firebreak::guard::thermal {
 namespace {
@@ -16,37 +16,12 @@ namespace {
 enum Term : std::size_t { rise, slope, loss, reservoir, fan_loss, flow_loss, terms };
 using Row = std::array<double, terms>;
 
-/// One interval between two reports, ready for the regression.
-struct Interval {
-  double dt = 0;
-  double duty = 0;
-  double middle = 0;  ///< °C.
-  double gained = 0;  ///< K.
-  double fan = 0;
-  double flow = 0;
-  bool usable = false;
-};
-
 /// What is not linear, and searched on a grid.
 struct Shape {
   double heater_lag = 1;
   double sensor_lag = 1;
   double exponent = 1.15;
   double reservoir_lag = 0;  ///< 0 = no second mass.
-};
-
-struct Run {
-  HeaterKind kind = HeaterKind::hotend;
-  std::vector<Interval> intervals;
-  double ambient = 25;
-  double hottest = 0;
-  double noise = 0.1;
-  double window_s = 5;
-  double reference_rise = 3;  ///< For the priors.
-  double watts = 40;
-  double fastest_rise = 0;  ///< Of the profile, where slow reports leave the rise open; else 0.
-  bool has_fan = false;
-  bool has_flow = false;
 };
 
 struct Solution {
@@ -63,65 +38,6 @@ std::string number(double value, int decimals = 1) {
 }
 
 Result<HeaterModel> refuse(const std::string& why) { return fail(ErrorCode::refused, why); }
-
-/// The duty that was reported, or what every controller does far from its target.
-double duty_of(const HeatUpSample& sample, HeaterKind kind) {
-  if (std::isfinite(sample.duty)) return std::clamp(sample.duty, 0.0F, 1.0F);
-  if (sample.target_celsius == 0) return 0;
-  if (sample.celsius < sample.target_celsius - assumed_duty_kelvin(kind)) return 1;
-  if (sample.celsius > sample.target_celsius + assumed_duty_kelvin(kind)) return 0;
-  return unknown;
-}
-
-Run prepare(const HeaterProfile& profile, std::span<const HeatUpSample> samples) {
-  Run run;
-  run.kind = profile.kind;
-  if (profile.heater_watts > 0) run.watts = profile.heater_watts;
-  run.window_s = profile.kind == HeaterKind::hotend ? 6 : 15;
-  run.hottest = -1000;
-  const HeatUpSample* last = nullptr;
-  double fan_least = 1, fan_most = 0, flow_most = 0;
-  for (const auto& sample : samples) {
-    if (!std::isfinite(sample.celsius) || !std::isfinite(sample.t_s)) continue;
-    run.hottest = std::max<double>(run.hottest, sample.celsius);
-    if (std::isfinite(sample.fan)) {
-      fan_least = std::min<double>(fan_least, sample.fan);
-      fan_most = std::max<double>(fan_most, sample.fan);
-    }
-    if (std::isfinite(sample.flow_mm3_per_s)) {
-      flow_most = std::max<double>(flow_most, sample.flow_mm3_per_s);
-    }
-    if (last != nullptr && sample.t_s > last->t_s) {
-      Interval interval;
-      interval.dt = sample.t_s - last->t_s;
-      const double before = duty_of(*last, run.kind), now = duty_of(sample, run.kind);
-      interval.usable = std::isfinite(before) && std::isfinite(now) && interval.dt < gap_longest_s;
-      interval.duty = interval.usable ? 0.5 * (before + now) : 0;
-      interval.middle = 0.5 * (sample.celsius + last->celsius);
-      interval.gained = sample.celsius - last->celsius;
-      interval.fan = std::isfinite(sample.fan) ? sample.fan : 0;
-      interval.flow = std::isfinite(sample.flow_mm3_per_s) ? sample.flow_mm3_per_s : 0;
-      run.intervals.push_back(interval);
-    }
-    last = &sample;
-  }
-  double time = 0;
-  for (const auto& interval : run.intervals) time += interval.dt;
-  const bool slow = time > 2.5 * static_cast<double>(run.intervals.size());
-  run.fastest_rise = slow ? 1.15 * profile.fastest_rise_kelvin_per_s : 0;
-  run.has_fan = fan_most - fan_least > 0.3;
-  run.has_flow = flow_most > 3;
-  return run;
-}
-
-/// Room: the median of the first readings, if the heater is not powered yet, else the lowest.
-double room_of(std::span<const HeatUpSample> samples) {
-  double lowest = 1000;
-  for (const auto& sample : samples) {
-    if (std::isfinite(sample.celsius)) lowest = std::min<double>(lowest, sample.celsius);
-  }
-  return lowest;
-}
 
 double reached(double dt, double lag) { return lag > 0.01 ? 1 - std::exp(-dt / lag) : 1; }
 
@@ -230,16 +146,26 @@ Row least_of(const Run& run) {
   return least;
 }
 
-/// Solves with lower bounds: a term that falls below its least is held there, and so on.
-bool solve_within(const Row& least, std::array<Row, terms>& a, Row& y, Row& x, Row& variance) {
+/// The most: where reports are too slow to tell the rise from the lags, the profile bounds it.
+Row most_of(const Run& run) {
+  Row most;
+  most.fill(1e9);
+  if (run.fastest_rise > 0) most[rise] = run.fastest_rise;
+  return most;
+}
+
+/// Solves within bounds: a term that leaves them is held at its bound, and so on.
+bool solve_within(const Run& run, std::array<Row, terms>& a, Row& y, Row& x, Row& variance) {
+  const Row least = least_of(run), most = most_of(run);
   for (std::size_t round = 0; round < terms; ++round) {
     if (!solve(a, y, x, variance)) return false;
     bool all_within = true;
     for (std::size_t i = 0; i < terms; ++i) {
-      if (x[i] >= least[i] - 1e-9 * std::fabs(least[i]) - 1e-12) continue;
+      const double bound = std::clamp(x[i], least[i], most[i]);
+      if (std::fabs(x[i] - bound) <= 1e-9 * std::fabs(bound) + 1e-12) continue;
       constexpr double firm = 1e18;
       a[i][i] += firm;
-      y[i] += firm * least[i];
+      y[i] += firm * bound;
       all_within = false;
     }
     if (all_within) return true;
@@ -298,7 +224,7 @@ Solution fit_shape(const Run& run, const Shape& shape) {
   const Row data_y = y;
   add_priors(run, shape, a, y);
   Row variance{};
-  if (!solve_within(least_of(run), a, y, solution.value, variance)) return solution;
+  if (!solve_within(run, a, y, solution.value, variance)) return solution;
   double cost = squares;
   for (std::size_t i = 0; i < terms; ++i) {
     cost -= 2 * solution.value[i] * data_y[i];
@@ -319,9 +245,6 @@ double mass_lag(HeaterKind kind, double lag_s) {
                                     : std::clamp(lag_s, 20.0, 400.0);
 }
 
-/// What a shape must gain to be believed although its rise is beyond the profile's.
-constexpr double beyond_profile_cost = 30;
-
 Solution search(const Run& run) {
   const bool hotend = run.kind == HeaterKind::hotend;
   const std::vector<double> lags = hotend ? std::vector<double>{0.1, 0.4, 0.7, 1.1, 1.7, 2.6, 4, 6}
@@ -334,8 +257,6 @@ Solution search(const Run& run) {
     auto solution = fit_shape(run, candidate);
     // A shape that says more than the simpler one must earn it.
     if (candidate.reservoir_lag > 0) solution.cost += 2;
-    const bool beyond = run.fastest_rise > 0 && solution.value[rise] > run.fastest_rise;
-    if (beyond) solution.cost += beyond_profile_cost;
     if (solution.cost < best.cost) best = solution;
   };
   for (const double mass : masses) {
@@ -390,8 +311,9 @@ HeaterModel model_of(const Run& run, const Solution& solution) {
       std::pow(std::max(10.0, run.hottest - run.ambient) / 100, solution.shape.exponent);
   const double loss_spread = solution.deviation[loss] * top / std::max(0.05, v[loss] * top);
   model.lag_doubt_s = fit_lag_doubt * (model.heater_lag_s + model.sensor_lag_s) + 0.1F;
-  model.rise_doubt_up = model.rise_doubt_down = static_cast<float>(
-      std::clamp(fit_rise_doubt + 2 * solution.deviation[rise] / v[rise], 0.0, 0.4));
+  const double doubt = run.fastest_rise > 0 ? fit_slow_rise_doubt : fit_rise_doubt;
+  model.rise_doubt_up = model.rise_doubt_down =
+      static_cast<float>(std::clamp(doubt + 2 * solution.deviation[rise] / v[rise], 0.0, 0.4));
   model.loss_doubt = static_cast<float>(std::clamp(fit_loss_doubt + loss_spread, 0.0, 0.8));
   model.fan_doubt = run.has_fan ? 0.3F : 1.0F;
   model.learned = 1;
@@ -422,34 +344,13 @@ double residual_of(const Run& run, const Solution& solution) {
   return time > 0 ? std::sqrt(squares / time) : 1;
 }
 
-/// Standard deviation of a reading, from second differences: the median, which ramps, steps and
-/// turning points do not move.
-double noise_of(const Run& run) {
-  std::vector<double> seconds;
-  for (std::size_t i = 1; i < run.intervals.size(); ++i) {
-    const double slope = run.intervals[i].gained / run.intervals[i].dt -
-                         run.intervals[i - 1].gained / run.intervals[i - 1].dt;
-    seconds.push_back(std::fabs(slope) * run.intervals[i].dt);
-  }
-  if (seconds.empty()) return 0.2;
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  // 0.6745 is the median of |x| for a unit normal; a second difference has six variances.
-  return std::max(0.02, *middle / 0.6745 / 2.449);
-}
+}  // namespace
 
-/// The fastest rise of the run over ten seconds, for the priors' scale.
-double steepest(const Run& run) {
-  double best = 0;
-  for (std::size_t i = 0; i < run.intervals.size(); ++i) {
-    double span = 0, gained = 0;
-    for (std::size_t k = i; k < run.intervals.size() && span < 10; ++k) {
-      span += run.intervals[k].dt;
-      gained += run.intervals[k].gained;
-    }
-    if (span >= 10) best = std::max(best, gained / span);
-  }
-  return best;
+namespace {
+
+/// Above the room, at work; a chamber of 45…60 °C stands in a warm room.
+double working_kelvin(HeaterKind kind) {
+  return kind == HeaterKind::hotend ? 180 : kind == HeaterKind::bed ? 40 : 20;
 }
 
 }  // namespace
@@ -479,7 +380,7 @@ Result<void> check_envelope(const HeaterProfile& profile, const HeaterModel& mod
   }
   // At full power a heater must be able to hold its working temperature, and no heater is without
   // any loss: a hotend's tau is 100…600 s, a bed's 300…3000 s (research/thermal §5).
-  const double working = profile.kind == HeaterKind::hotend ? 180 : 40;
+  const double working = working_kelvin(profile.kind);
   const double hold = model.loss_kelvin_per_s * std::pow(working / 100, model.loss_exponent) / a;
   if (hold > 0.95) {
     return off("would need " + number(100 * hold, 0) + " % power to hold " + number(working, 0) +
@@ -494,7 +395,7 @@ Result<void> check_envelope(const HeaterProfile& profile, const HeaterModel& mod
 
 Result<HeaterModel> fit_heater_model(const HeaterProfile& profile,
                                      std::span<const HeatUpSample> samples) {
-  auto run = prepare(profile, samples);
+  const auto run = prepare_run(profile, samples);
   const bool hotend = profile.kind == HeaterKind::hotend;
   std::size_t usable = 0;
   for (const auto& interval : run.intervals) usable += interval.usable ? 1 : 0;
@@ -502,8 +403,7 @@ Result<HeaterModel> fit_heater_model(const HeaterProfile& profile,
     return refuse(profile.name + ": only " + std::to_string(usable) +
                   " readings with a known duty; the heat-up must be reported with it");
   }
-  run.ambient = room_of(samples);
-  const double wanted = hotend ? 80 : 20;
+  const double wanted = hotend ? 80 : profile.kind == HeaterKind::bed ? 20 : 8;
   if (run.hottest - run.ambient < wanted) {
     return refuse(profile.name + ": warmed by " + number(run.hottest - run.ambient) +
                   " K only; heat it by at least " + number(wanted, 0) + " K from cold");
@@ -513,8 +413,6 @@ Result<HeaterModel> fit_heater_model(const HeaterProfile& profile,
     return refuse(profile.name + ": the run starts at " + number(run.ambient) +
                   " °C; let it cool below " + number(coldest_start, 0) + " °C and repeat it");
   }
-  run.noise = noise_of(run);
-  run.reference_rise = std::max(0.02, steepest(run));
   const auto solution = search(run);
   if (solution.cost >= 1e299) {
     return refuse(profile.name + ": no heater behaves like this run; was it disturbed?");

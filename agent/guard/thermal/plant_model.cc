@@ -23,6 +23,15 @@ float follow(float& level, float input, float part) noexcept {
   return 0.5F * (before + level);
 }
 
+/// A part of the lags is not known (steps up and down undo each other), nor when in its interval a
+/// step came (they do not).
+void follow_steps(PlantState& s, float stepped, float dt, float lag_doubt_s) noexcept {
+  const float forgotten = part_reached(dt, std::max(slack_lasts_s, 2 * lag_doubt_s));
+  const float untimed = stepped * slack_of_interval * dt;
+  s.stepped = s.stepped * (1 - forgotten) + stepped;
+  s.untimed = s.untimed * (1 - forgotten) + untimed * untimed;
+}
+
 }  // namespace
 
 PlantModel::PlantModel(const HeaterProfile& profile, const HeaterModel& model,
@@ -58,7 +67,17 @@ void PlantModel::repair(std::int64_t now_ns) noexcept {
                       model_.ambient_celsius + ambient_above_kelvin, model_.ambient_celsius);
   s.stepped = bounded(s.stepped, -2, 2, 0);
   s.untimed = bounded(s.untimed, 0, 1000, 0);
-  if (s.held > 1) s.held = 0;
+  if (s.leap > Leap::goes_down) s.leap = Leap::none;
+}
+
+/// still_loss, computed anew where the temperature has moved by 0.1 K.
+float PlantModel::loss_at(float celsius) noexcept {
+  const float above = celsius - state_.ambient;
+  if (!(std::fabs(above - loss_at_kelvin_) < 0.1F)) {
+    loss_at_kelvin_ = above;
+    loss_ = still_loss(model_, celsius, state_.ambient);
+  }
+  return loss_;
 }
 
 /// After a start or a gap: what the lags and the second mass hold is not known.
@@ -76,7 +95,7 @@ void PlantModel::restart(const HeaterView& view, float duty) noexcept {
   s.reservoir_doubt = 0.5F * std::fabs(view.celsius - s.ambient);
   s.stepped = 1;
   s.settled_since_ns = 0;
-  s.held = 0;
+  s.leap = Leap::none;
   repair(view.now_ns);
 }
 
@@ -163,40 +182,34 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   const float middle = 0.5F * (view.celsius + s.celsius);
   const float above = middle - s.ambient;
   balance.rise = rise_at(model_, middle);
-  const float still = still_loss(model_, middle, s.ambient) * s.loss_scale;
+  const float still = loss_at(middle) * s.loss_scale;
   const float by_fan = still * model_.fan_loss * fan;
   const float by_flow = kind_ == HeaterKind::hotend ? model_.flow_loss_per_mm3 * flow * above : 0;
   const float to_reservoir = model_.reservoir_rate_per_s * (middle - s.reservoir);
   const float predicted = balance.rise * balance.power - still - by_fan - by_flow - to_reservoir;
   const float seen = (view.celsius - s.celsius) / dt;
   const float surprise_kelvin = (seen - predicted) * dt;
-  if (s.held == 0 && std::fabs(surprise_kelvin) > leap_kelvin + leap_quanta * view.quantum) {
-    state_.held = 1;  // A spike comes back with the next reading; a fault does not.
+  const bool leapt = std::fabs(surprise_kelvin) > leap_kelvin + leap_quanta * view.quantum;
+  const auto way = surprise_kelvin > 0 ? Leap::goes_up : Leap::goes_down;
+  if (leapt && s.leap != Leap::waits && s.leap != way) {
+    state_.leap = Leap::waits;
     return balance;
   }
 
-  // A part of the lags is not known (steps up and down undo each other), nor when in its interval a
-  // step came (they do not).
-  const float forgotten = part_reached(dt, std::max(slack_lasts_s, 2 * model_.lag_doubt_s));
-  s.stepped *= 1 - forgotten;
-  s.untimed *= 1 - forgotten;
-  if (known) {
-    const float stepped = duty - s.duty;
-    s.stepped += stepped;
-    s.untimed += stepped * stepped * slack_of_interval * dt * slack_of_interval * dt;
-  }
+  follow_steps(s, known ? duty - s.duty : 0, dt, model_.lag_doubt_s);
   s.reservoir += (middle - s.reservoir) * part_reached(dt, model_.reservoir_lag_s);
   s.reservoir_doubt *= 1 - part_reached(dt, model_.reservoir_lag_s);
 
   balance.judged = known;
-  balance.confirmed = s.held != 0;
+  balance.confirmed = s.leap == Leap::waits;
   balance.seconds = dt;
   balance.unexplained = std::clamp(surprise_kelvin / (balance.rise * dt), -20.0F, 20.0F);
   balance.expected_rate = predicted;
   balance.slack_s = std::fabs(s.stepped) * model_.lag_doubt_s + std::sqrt(s.untimed);
   balance.learned = model_.learned != 0;
+  balance.by_air_and_flow = by_fan + by_flow;
   balance.fall_by_cooling = still + by_fan + by_flow + std::max(0.0F, to_reservoir);
-  s.held = 0;
+  s.leap = leapt ? way : Leap::none;
   s.at_ns = view.celsius_at_ns;
   state_ = s;
   const float loss_part = std::fabs(still) / balance.rise;

@@ -5,6 +5,10 @@
 
 namespace firebreak::guard::thermal {
 
+/// A reading that leapt waits for the next to confirm it: a spike comes back, a fault does not.
+/// What then goes on the same way is judged at once.
+enum class Leap : std::uint32_t { none, waits, goes_up, goes_down };
+
 /// What a PlantModel remembers of its heater. Every field has bounds that step() enforces, so that
 /// neither a long fault nor a damaged bit can move the prediction further than those.
 struct PlantState {
@@ -24,7 +28,7 @@ struct PlantState {
   float ambient = 25;         ///< Ta, bounded around the model's.
   float stepped = 0;          ///< Sum of the duty's steps, signed, that dies away.
   float untimed = 0;          ///< Sum of squares of what a step's unknown moment may hide, s².
-  std::uint32_t held = 0;     ///< 1: the last reading leapt and waits for the next to confirm it.
+  Leap leap = Leap::none;     ///< Whether the last readings leapt.
 };
 
 /// Predicts one heater one reading at a time and says what part of full power its reading cannot
@@ -39,7 +43,10 @@ class PlantModel {
 
   [[nodiscard]] const HeaterModel& model() const noexcept { return model_; }
   /// A newly approved model; the state goes on.
-  void use(const HeaterModel& model) noexcept { model_ = model; }
+  void use(const HeaterModel& model) noexcept {
+    model_ = model;
+    loss_at_kelvin_ = unknown;
+  }
 
  private:
   [[nodiscard]] float duty_of(const HeaterView& view) const noexcept;
@@ -48,11 +55,14 @@ class PlantModel {
   void widen(HeatBalance& balance, const HeaterView& view, float loss_part, float flow_part,
              float above) const noexcept;
   void follow_room(const HeaterView& view, float dt) noexcept;
+  [[nodiscard]] float loss_at(float celsius) noexcept;
   void learn_loss(const HeaterView& view, const HeatBalance& balance, float loss_part) noexcept;
 
   HeaterKind kind_;
   HeaterModel model_;
   PlantState& state_;
+  float loss_at_kelvin_ = unknown;  ///< Above the room: of `loss_`, which costs a power.
+  float loss_ = 0;
 };
 
 }  // namespace firebreak::guard::thermal

@@ -30,15 +30,15 @@ class SettledRise {
   void reset() noexcept { state_ = {}; }
   [[nodiscard]] bool running() const noexcept { return state_.since_ns != 0; }
 
-  /// Takes one fresh reading; true when it has risen further than allowed.
-  bool step(std::int64_t at_ns, float celsius) noexcept {
+  /// Takes one fresh reading; true when it has risen further than `scale` times what is allowed.
+  bool step(std::int64_t at_ns, float celsius, float scale = 1) noexcept {
     if (state_.since_ns == 0) {
       state_ = {at_ns, at_ns, celsius, state_.settled};
       return false;
     }
     if (state_.settled == 0 && seconds_since(state_.since_ns, at_ns) >= rule_.settle_s) {
       // What still climbs has climbed; but never forget a rise that was too far already.
-      const bool too_far = celsius > state_.lowest + allowed();
+      const bool too_far = celsius > state_.lowest + scale * allowed();
       state_.settled = 1;
       if (!too_far) rebase(at_ns, celsius);
       return too_far;
@@ -49,7 +49,7 @@ class SettledRise {
       rebase(at_ns, celsius);
       return false;
     }
-    return celsius > state_.lowest + drift + allowed();
+    return celsius > state_.lowest + drift + scale * allowed();
   }
 
   [[nodiscard]] float allowed() const noexcept {

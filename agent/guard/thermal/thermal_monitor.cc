@@ -129,6 +129,9 @@ void ThermalMonitor::forget() noexcept {
     fresh.still.squares = old.still.squares;
     fresh.still.learned = old.still.learned;
     fresh.still.step = old.still.step;
+    fresh.still.duty_step = old.still.duty_step;
+    fresh.still.early = old.still.early;
+    fresh.still.late = old.still.late;
     old = fresh;
   }
 }
@@ -188,6 +191,7 @@ void ThermalMonitor::look(std::size_t index, const StepInput& input,
   view.target_commanded = state.commanded_at_ns != 0;
   view.fan = readings.fan;
   view.flow = readings.flow_mm3_per_s;
+  view.scale = scale_;
   view.balance = heaters_[index].plant->step(view);
   if (view.fresh) state.evidence.take(view);
 }
@@ -197,7 +201,14 @@ void ThermalMonitor::judge(std::size_t index) noexcept {
   auto& heater = heaters_[index];
   const auto& view = views_[index];
   std::uint32_t active = 0;
-  for (auto* detector : heater.all) add(index, detector->step(view), view, active);
+  // Most rules say something new only with a reading; what they found before is repeated.
+  const bool quiet = !view.fresh && state.active_rules == 0;
+  if (quiet) {
+    add(index, heater.own_sensor->step(view), view, active);
+    add(index, heater.blind->step(view), view, active);
+  } else {
+    for (auto* detector : heater.all) add(index, detector->step(view), view, active);
+  }
   if (view.supply_fell && index == 0) {
     add(index, {Rule::supply_fell, static_cast<float>(supply_mean_s)}, view, active);
   }
@@ -225,13 +236,7 @@ const HeaterModel& ThermalMonitor::model(std::size_t heater) const noexcept {
 std::size_t ThermalMonitor::evidence(std::size_t heater,
                                      std::span<EvidenceSample> out) const noexcept {
   if (heater >= count_) return 0;
-  const auto& ring = state_.heaters[heater].evidence;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < Evidence::size && count < out.size(); ++i) {
-    const auto& sample = ring.samples[(ring.next + i) % Evidence::size];
-    if (sample.at_ns != 0) out[count++] = sample;
-  }
-  return count;
+  return state_.heaters[heater].evidence.write(out);
 }
 
 void ThermalMonitor::add(std::size_t index, const Finding& finding, const HeaterView& view,

@@ -75,8 +75,13 @@ class ThermalMonitor {
   /// Uses a newly approved model from the next reading on. Monitor thread.
   void use(std::size_t heater, const HeaterModel& model) noexcept;
   [[nodiscard]] const HeaterModel& model(std::size_t heater) const noexcept;
-  /// The last readings of a heater as the rules saw them, oldest first; returns how many.
+  /// The evidence window of a verdict on this heater: its last minute as the rules saw it, oldest
+  /// first, at most Evidence::size; returns how many. No allocation; read it in the step of the
+  /// verdict's onset.
   std::size_t evidence(std::size_t heater, std::span<EvidenceSample> out) const noexcept;
+
+  /// Times every threshold of D2, D3 and D4, for the bench's curves of latency against false trips.
+  void scale_thresholds(float factor) noexcept { scale_ = factor; }
 
   [[nodiscard]] std::size_t heater_count() const noexcept;
   /// Seconds without a temperature after which a hot heater is a trip, for screens.
@@ -97,6 +102,7 @@ class ThermalMonitor {
   std::size_t count_ = 0;
   std::array<HeaterView, max_heaters> views_{};
   bool mute_model_ = false;
+  float scale_ = 1;
   StepReport report_;
 };
 

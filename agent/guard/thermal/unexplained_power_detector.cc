@@ -20,13 +20,16 @@ void UnexplainedPowerDetector::repair() noexcept {
   state_.down = sum_within(state_.down);
   if (!std::isfinite(state_.mean)) state_.mean = 0;
   if (!std::isfinite(state_.fastest_fall)) state_.fastest_fall = 0;
+  if (!std::isfinite(state_.lost)) state_.lost = 0;
 }
 
 float UnexplainedPowerDetector::threshold(const HeaterView& view, float kelvin,
                                           float seconds) const noexcept {
   const auto& balance = view.balance;
-  return std::max(kelvin / balance.rise, seconds) + balance.slack_s +
-         power_interval_part * balance.seconds + power_quanta * view.quantum / balance.rise;
+  const float interval = balance.confirmed ? 0.5F * balance.seconds : balance.seconds;
+  const float heat = std::max(kelvin / balance.rise, seconds) + balance.slack_s +
+                     power_interval_part * interval + power_quanta * view.quantum / balance.rise;
+  return view.scale * heat;
 }
 
 Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
@@ -40,11 +43,13 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   const auto& rule = power_rule(kind_);
   const float dt = balance.seconds;
   const float u = balance.unexplained;
+  const float up_before = state_.up, down_before = state_.down;
   state_.mean += (u - state_.mean) * dt / (dt + power_mean_s);
   state_.up = sum_within(state_.up + (u - rule.margin - balance.doubt_up) * dt);
   const float draft = rule.draft * balance.loss_part;
   const float less = (-u - rule.margin - draft - balance.doubt_down) * dt;
-  state_.down = view.heating_asked() ? sum_within(state_.down + less) : 0;  // Off: it may cool.
+  const float kept = power_forget_s / (power_forget_s + dt);
+  state_.down = view.heating_asked() ? sum_within((state_.down + less) * kept) : 0;  // Off: cools.
 
   const float more_most = threshold(view, rule.more_kelvin, rule.more_s);
   const float less_most = threshold(view, rule.less_kelvin, rule.less_s);
@@ -52,14 +57,23 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
       view.target_celsius == 0 || view.celsius > view.target_celsius + rule.above_kelvin;
   const bool below = view.celsius < view.target_celsius - rule.below_kelvin;
   const float needed_up = above ? more_most : power_held_factor * more_most;
+  state_.lost += (-u - power_lost_part * balance.power - state_.lost) * dt / (dt + power_lost_s);
+  const bool asked = balance.power > power_asked_least && kind_ != HeaterKind::chamber;
+  const bool lost = asked && state_.lost > 0;
   const bool full = balance.power > power_full && kind_ != HeaterKind::chamber;
-  const float needed_down = below ? less_most : full ? power_full_factor * less_most : 1e9F;
-  // A leap that waited for its confirmation is two readings.
-  const auto count = [&](std::uint32_t before) {
-    return std::min(before + (balance.confirmed ? 2U : 1U), 1000U);
+  const float needed_down = below  ? less_most
+                            : lost ? power_lost_factor * less_most
+                            : full ? power_full_factor * less_most
+                                   : 1e9F;
+  // A verdict never rests on one reading. A leap that waited for its confirmation is two, and so is
+  // a sum that was well on its way before.
+  const auto count = [&](std::uint32_t before, float sum_before, float needed) {
+    const bool two = balance.confirmed || sum_before > power_on_its_way * needed;
+    return std::min(before + (two ? 2U : 1U), 1000U);
   };
-  state_.over_up = state_.up > needed_up ? count(state_.over_up) : 0;
-  state_.over_down = state_.down > needed_down ? count(state_.over_down) : 0;
+  state_.over_up = state_.up > needed_up ? count(state_.over_up, up_before, needed_up) : 0;
+  state_.over_down =
+      state_.down > needed_down ? count(state_.over_down, down_before, needed_down) : 0;
   const float extra_fall = -u * balance.rise - balance.power * balance.rise;
   state_.fastest_fall = state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
 

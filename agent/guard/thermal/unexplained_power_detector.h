@@ -8,6 +8,7 @@ struct UnexplainedPowerState {
   float up = 0;               ///< S+, full-power seconds.
   float down = 0;             ///< S-.
   float mean = 0;             ///< Unexplained power of the last seconds, for the verdict.
+  float lost = 0;             ///< Mean of what is missing beyond a part of the power; > 0: most is.
   float fastest_fall = 0;     ///< K/s below what cooling explains, highest of this excursion.
   std::uint32_t over_up = 0;  ///< Readings in a row over the threshold.
   std::uint32_t over_down = 0;
@@ -17,13 +18,14 @@ struct UnexplainedPowerState {
 /// D2: two-sided CUSUM (Page 1954) on the power that a reading cannot explain.
 ///
 ///   S+ = max(0, S+ + (u - k0 - doubt_up) dt),  S- = max(0, S- + (-u - k0 - doubt_down) dt)
-///   trip when S > h = max(K / a, s) + slack + 3 quanta / a, in two readings
+///   trip when S > h = max(K / a, s) + slack + 1.5 quanta / a, not by one reading alone; S- forgets
 ///
 /// u is a fraction of full power, S full-power seconds: the heat that nobody can account for, in
 /// units that hold for a 25 W hotend as for an 800 W bed. A deviation that its controller holds
 /// (the reading stays at its target) is no runaway yet and needs a larger S; D6 tells of it.
-/// Down: a reading that falls faster than any cooling is a sensor that came out, else the heater
-/// (or its sensor) is off.
+/// Down: the same, unless most of what is asked for has been missing for a while (`lost`), which no
+/// draft does. A reading that falls faster than any cooling is a sensor that came out, else the
+/// heater (or its sensor) is off.
 class UnexplainedPowerDetector final : public Detector {
  public:
   UnexplainedPowerDetector(const HeaterProfile& profile, UnexplainedPowerState& state) noexcept;

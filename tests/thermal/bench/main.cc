@@ -21,7 +21,13 @@ int main(int argc, char** argv) {
   app.add_option("--only", plan.only, "faults with this in their name");
   std::string traces;
   app.add_option("--write-traces", traces, "write CSV traces to this folder, play nothing");
+  bool stillness = false;
+  app.add_flag("--stillness", stillness, "how long live readings stand still; play nothing");
   CLI11_PARSE(app, argc, argv);
+  if (stillness) {
+    std::cout << measure_stillness(plan).dump(1) << '\n';
+    return 0;
+  }
   if (!traces.empty()) {
     write_traces(plan, traces);
     return 0;

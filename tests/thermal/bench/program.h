@@ -29,6 +29,11 @@ nlohmann::json play(const Plan& plan);
 /// `firebreak replay --batch` reads them, and truth.csv with the second of each fault. 1 s reports.
 void write_traces(const Plan& plan, const std::string& folder);
 
+/// How long live readings of `plan.machines` healthy machines stand still in four hours of
+/// printing, by the noise of the sensor over its step: what no frozen-reading rule can tell from a
+/// fault.
+nlohmann::json measure_stillness(const Plan& plan);
+
 /// How many heaters at 4 Hz one core could watch, and what one step of one heater takes.
 nlohmann::json measure_speed(const Plan& plan);
 

@@ -124,6 +124,14 @@ TEST_F(Learned, AFrozenReadingAtItsTargetIsFound) {
   EXPECT_EQ(diary.trip().rule, Rule::still) << diary.story();
 }
 
+TEST_F(Learned, AFrozenReadingAtDutyZeroIsFound) {
+  // The reading stopped a little above its target: the controller takes all power away.
+  while (plant.read() < 215.1) live(0.1);
+  plant.frozen = true;
+  live(2);
+  EXPECT_LE(until_trip(), 30) << diary.story();
+}
+
 TEST_F(Learned, ASingleSpikeIsNoFault) {
   for (int i = 0; i < 5; ++i) {
     diary.hotend(120, 215, 0.3F), diary.step();
@@ -160,7 +168,9 @@ TEST_F(Learned, TheEvidenceWindowHoldsTheLastReadings) {
   std::array<EvidenceSample, 64> window;
   const auto count = diary.monitor.evidence(0, window);
   ASSERT_EQ(count, Evidence::size);
-  EXPECT_LT(window[0].at_ns, window[count - 1].at_ns);
+  EXPECT_EQ(window[count - 1].at_ns, diary.readings.heaters[0].celsius_at_ns);
+  EXPECT_GE(seconds_since(window[0].at_ns, window[count - 1].at_ns), 60);
+  for (std::size_t i = 1; i < count; ++i) EXPECT_LT(window[i - 1].at_ns, window[i].at_ns);
   EXPECT_NEAR(window[count - 1].celsius, 215, 3);
 }
 

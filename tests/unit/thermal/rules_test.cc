@@ -444,6 +444,20 @@ TEST(Trust, TheFirmwaresOwnFaultMayDoubtEverySensor) {
   EXPECT_EQ(diary.trusted, 0U);
 }
 
+TEST(Blindness, OfASourceThatReportsEvery5SecondsIsToldWhenItIsLate) {
+  Diary diary;
+  for (int i = 0; i < 20; ++i) {
+    diary.hotend(200.0F + static_cast<float>(i % 3), 200, 0.4F), diary.bed(25, 0, 0);
+    diary.wait(i % 2 == 0 ? 3.5 : 6.5);
+  }
+  EXPECT_FALSE(diary.has(Rule::blind_warning)) << diary.story();
+  diary.wait(7);
+  EXPECT_TRUE(diary.has(Rule::blind_warning)) << diary.story();
+  EXPECT_EQ(diary.trip().level, Level::none) << diary.story();
+  diary.wait(2);
+  EXPECT_EQ(diary.trip().rule, Rule::blind) << "the trip does not wait for a slow source";
+}
+
 TEST(Blindness, FollowsTheTableOfTheSafetyConcept) {
   struct Row {
     float celsius;
