@@ -5,6 +5,9 @@
 namespace firebreak::guard::thermal {
 namespace {
 
+/// Slower reports than this: waiting for one more costs more than it proves.
+constexpr float power_slow_s = 2.5F;
+
 float sum_within(float value) noexcept {
   return std::isfinite(value) ? std::clamp(value, 0.0F, power_sum_most_s) : 0;
 }
@@ -65,10 +68,11 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
                             : lost ? power_lost_factor * less_most
                             : full ? power_full_factor * less_most
                                    : 1e9F;
-  // A verdict never rests on one reading. A leap that waited for its confirmation is two, and so is
-  // a sum that was well on its way before.
+  // A verdict never rests on one reading. A leap that waited for its confirmation is two, and so,
+  // where reports are slow, is a sum that was well on its way before.
   const auto count = [&](std::uint32_t before, float sum_before, float needed) {
-    const bool two = balance.confirmed || sum_before > power_on_its_way * needed;
+    const bool slow = balance.seconds > power_slow_s;
+    const bool two = balance.confirmed || (slow && sum_before > power_on_its_way * needed);
     return std::min(before + (two ? 2U : 1U), 1000U);
   };
   state_.over_up = state_.up > needed_up ? count(state_.over_up, up_before, needed_up) : 0;
