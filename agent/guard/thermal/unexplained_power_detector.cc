@@ -51,7 +51,9 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   state_.up = sum_within(state_.up + (u - rule.margin - balance.doubt_up) * dt);
   const float draft = rule.draft * balance.loss_part;
   const float less = (-u - rule.margin - draft - balance.doubt_down) * dt;
-  const float kept = power_forget_s / (power_forget_s + dt);
+  // A healthy heater comes back to its target; one that does not is not forgiven.
+  const bool back = view.celsius >= view.target_celsius;
+  const float kept = back ? power_forget_s / (power_forget_s + dt) : 1;
   state_.down = view.heating_asked() ? sum_within((state_.down + less) * kept) : 0;  // Off: cools.
 
   const float more_most = threshold(view, rule.more_kelvin, rule.more_s);
