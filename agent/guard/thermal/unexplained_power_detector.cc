@@ -6,7 +6,7 @@ namespace firebreak::guard::thermal {
 namespace {
 
 /// Slower reports than this: waiting for one more costs more than it proves.
-constexpr float power_slow_s = 2.5F;
+constexpr float power_slow_s = 1.5F;
 
 float sum_within(float value) noexcept {
   return std::isfinite(value) ? std::clamp(value, 0.0F, power_sum_most_s) : 0;
