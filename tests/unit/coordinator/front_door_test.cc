@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <asio.hpp>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -18,7 +19,7 @@ namespace {
 /// Says "hello" twice over a stream, when woken.
 class Greeter final : public StreamSource {
  public:
-  explicit Greeter(int& greetings) : greetings_(greetings) {}
+  explicit Greeter(const std::atomic<int>& greetings) : greetings_(greetings) {}
   StreamChunk next() override {
     if (greetings_ < 0) throw std::runtime_error("a mistake");
     if (told_ == greetings_) return {};
@@ -27,7 +28,7 @@ class Greeter final : public StreamSource {
   }
 
  private:
-  int& greetings_;
+  const std::atomic<int>& greetings_;
   int told_ = 0;
 };
 
@@ -68,7 +69,7 @@ class FakeHandler final : public RequestHandler {
     released_ = true;
     changed_.notify_all();
   }
-  int greetings = 0;
+  std::atomic<int> greetings = 0;
 
  private:
   std::mutex mutex_;
