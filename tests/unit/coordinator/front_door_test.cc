@@ -92,15 +92,12 @@ class Door {
   explicit Door(FrontDoorOptions options = {}) : door_(io_, handler, std::move(options)) {
     std::signal(SIGPIPE, SIG_IGN);
     EXPECT_TRUE(door_.start(server_context()));
-    thread_ = std::thread([this] {
-      const auto work = asio::make_work_guard(io_);
-      io_.run();
-    });
+    thread_ = std::thread([this] { io_.run(); });
   }
   ~Door() {
     handler.release();
     door_.stop();
-    asio::post(io_, [this] { io_.stop(); });
+    work_.reset();  // Every connection tells its end before the loop has nothing left to do.
     thread_.join();
   }
   std::uint16_t port() const { return door_.port(); }
@@ -109,6 +106,7 @@ class Door {
 
  private:
   asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
   FrontDoor door_;
   std::thread thread_;
 };
