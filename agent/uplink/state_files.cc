@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "common/base/system_reason.h"
 #include "common/identity/key.h"
 #include "common/identity/private_file.h"
 #include "common/wire/cbor.h"
@@ -21,7 +21,7 @@ constexpr std::size_t pem_file_bytes_max = 64u << 10;
 Result<void> StateFiles::prepare() const {
   if (::mkdir(folder_.c_str(), 0700) == 0 || errno == EEXIST) return {};
   return fail(ErrorCode::unavailable,
-              folder_ + ": the state folder cannot be made: " + std::strerror(errno));
+              folder_ + ": the state folder cannot be made: " + system_reason(errno));
 }
 
 Result<Identity> StateFiles::load_identity() const {

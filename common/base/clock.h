@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -35,23 +36,23 @@ class SystemClock final : public Clock {
   [[nodiscard]] WallTime wall() const noexcept override;
 };
 
-/// A clock that stands still until told to move. For tests; not thread-safe while it is moved.
+/// A clock that stands still until told to move. For tests: one thread moves it, any may look.
 class ManualClock final : public Clock {
  public:
-  [[nodiscard]] MonotonicTime now() const noexcept override { return now_; }
-  [[nodiscard]] WallTime wall() const noexcept override { return wall_; }
+  [[nodiscard]] MonotonicTime now() const noexcept override { return now_.load(); }
+  [[nodiscard]] WallTime wall() const noexcept override { return wall_.load(); }
 
   /// Moves both clocks on by `step`.
   void advance(std::chrono::nanoseconds step) noexcept {
-    now_ += step;
-    wall_ += std::chrono::duration_cast<std::chrono::milliseconds>(step);
+    now_ = now_.load() + step;
+    wall_ = wall_.load() + std::chrono::duration_cast<std::chrono::milliseconds>(step);
   }
   /// Sets the time of day alone, as a person or a time server would.
   void set_wall(WallTime wall) noexcept { wall_ = wall; }
 
  private:
-  MonotonicTime now_{std::chrono::seconds{1000}};
-  WallTime wall_{std::chrono::seconds{1'800'000'000}};
+  std::atomic<MonotonicTime> now_{MonotonicTime{std::chrono::seconds{1000}}};
+  std::atomic<WallTime> wall_{WallTime{std::chrono::seconds{1'800'000'000}}};
 };
 
 }  // namespace firebreak

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "common/base/escape.h"
+#include "common/base/system_reason.h"
 #include "common/config/explain.h"
 #include "common/config/yaml_reader.h"
 
@@ -62,7 +62,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   };
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    return refuse(std::string("the file cannot be read: ") + std::strerror(errno) +
+    return refuse(std::string("the file cannot be read: ") + system_reason(errno) +
                   "; make it, or name another with --config");
   }
   struct stat status {};
@@ -78,7 +78,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
     text.append(buffer, static_cast<std::size_t>(n));
   }
   ::close(fd);
-  if (error != 0) return refuse(std::string("the file cannot be read: ") + std::strerror(error));
+  if (error != 0) return refuse(std::string("the file cannot be read: ") + system_reason(error));
   if (!regular) return refuse("this is not an ordinary file");
   return text;
 }

@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "common/base/system_reason.h"
 
 namespace firebreak::identity {
 namespace {
@@ -28,7 +29,7 @@ class Descriptor {
 tl::unexpected<Error> failure(const std::string& path, const char* step) {
   const int reason = errno;
   return fail(reason == ENOENT ? ErrorCode::not_found : ErrorCode::unavailable,
-              path + ": " + step + ": " + std::strerror(reason));
+              path + ": " + step + ": " + system_reason(reason));
 }
 
 bool write_all(int file, std::string_view content) {

@@ -89,7 +89,7 @@ class Statement {
 
   template <class V>
   void bind_value(int index, const V& value) {
-    if constexpr (std::is_same_v<V, std::nullptr_t>) {
+    if constexpr (std::is_same_v<V, std::nullptr_t>) {  // NOLINT(bugprone-branch-clone)
       bind_null(index);
     } else if constexpr (std::is_integral_v<V> || std::is_enum_v<V>) {
       bind_integer(index, static_cast<std::int64_t>(value));

@@ -61,7 +61,7 @@ struct Response {
 
 /// An error answer (RFC 9457). `code` is one of openapi.json's; the hint says what to do now.
 Response problem(const Request& request, int status, std::string_view code, std::string detail,
-                 std::string_view hint, std::vector<FieldProblem> errors = {});
+                 std::string_view hint, const std::vector<FieldProblem>& errors = {});
 
 /// A JSON answer.
 Response json_response(int status, const nlohmann::json& body);

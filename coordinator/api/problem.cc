@@ -47,7 +47,7 @@ Response json_response(int status, const json& body) {
 }
 
 Response problem(const Request& request, int status, std::string_view code, std::string detail,
-                 std::string_view hint, std::vector<FieldProblem> errors) {
+                 std::string_view hint, const std::vector<FieldProblem>& errors) {
   json body{{"type", "urn:firebreak:problem:" + std::string(code)},
             {"title", reason_phrase(status)},
             {"status", status},

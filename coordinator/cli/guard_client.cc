@@ -7,9 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "common/base/system_reason.h"
 
 namespace firebreak::cli {
 namespace {
@@ -36,8 +37,7 @@ Failure cannot_connect(const std::filesystem::path& socket, int error) {
     return {ExitStatus::failed, at + ": there is no guard's socket; no guard runs here",
             std::string(look_at_guard) + " (or name its socket: --socket PATH)"};
   }
-  return {ExitStatus::failed,
-          at + ": the guard does not answer (" + std::strerror(error) + ")",  // NOLINT
+  return {ExitStatus::failed, at + ": the guard does not answer (" + system_reason(error) + ")",
           look_at_guard};
 }
 

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "common/base/system_reason.h"
 #include "common/config/config.h"
 #include "common/config/resources.h"
 #include "coordinator/cli/json_access.h"
@@ -24,7 +24,7 @@ constexpr const char* login_first = "firebreak login https://HOST:PORT --ca FILE
 constexpr std::size_t small_file_bytes_max = 64 * 1024;
 constexpr std::size_t token_bytes_max = 512;
 
-std::string reason() { return std::strerror(errno); }  // NOLINT(concurrency-mt-unsafe): one thread.
+std::string reason() { return system_reason(errno); }
 
 Outcome<nlohmann::json> read_config(const fs::path& folder) {
   const fs::path file = folder / "config.yaml";

@@ -185,10 +185,12 @@ class Host:
             if not answer["ok"]:
                 raise AssertionError(f"host reset refused: {answer}")
         for printer in self.printers:
-            if self.ask.printer(printer)["state"] == "tripped":
+            # On its way to "tripped" it is latched as well.
+            latched = ("stopping", "cutting", "tripped")
+            if self.ask.printer(printer)["state"] in latched:
                 def accepted(printer=printer):
                     answer = self.reset(printer)
-                    if not answer["ok"] and self.ask.printer(printer)["state"] == "tripped":
+                    if not answer["ok"] and self.ask.printer(printer)["state"] in latched:
                         self.last_refusal = answer
                         return False
                     return True

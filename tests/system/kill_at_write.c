@@ -33,7 +33,7 @@ static void die(void) { kill(getpid(), SIGKILL); }
 
 #define AROUND(type, name, parameters, arguments)                      \
   type name parameters {                                               \
-    static type(*real) parameters;                                     \
+    static type(*_Atomic real) parameters;                               \
     if (!real) real = (type(*) parameters)dlsym(RTLD_NEXT, #name);     \
     const int now = due();                                             \
     if (now && !getenv("FB_KILL_AFTER")) die();                        \

@@ -1,5 +1,6 @@
 """Prints `module.Class labels seconds` for each test class, for CMake: the tests of a class share a
-farm, whose arming takes a minute. A class may say LABELS = "system,not-sanitized" and SECONDS."""
+farm, whose arming takes a minute. A class may say LABELS = "system,not-sanitized" and SECONDS;
+"alone" among the labels: beside no other test."""
 
 import ast
 import pathlib

@@ -43,7 +43,7 @@ def why_not():
 
 @unittest.skipIf(why_not(), why_not())
 class RealSystemdTest(unittest.TestCase):
-    LABELS = "system,not-sanitized"
+    LABELS = "system,not-sanitized,alone"
     SECONDS = 600
 
     def test_the_unit_file_keeps_its_promises(self):

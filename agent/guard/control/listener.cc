@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
+
+#include "common/base/system_reason.h"
 
 namespace firebreak::guard {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 // Connections that wait for accept; the loop accepts every round, so this only spans one request.
 constexpr int backlog = 32;
 
-std::string reason() { return std::strerror(errno); }  // NOLINT(concurrency-mt-unsafe)
+std::string reason() { return system_reason(errno); }
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "common/base/system_reason.h"
+
 namespace firebreak::guard {
 namespace {
 
@@ -50,7 +52,7 @@ Result<std::unique_ptr<SimBoard>> SimBoard::connect(const std::filesystem::path&
     return fail(ErrorCode::unavailable,
                 fmt::format("{}: the simulated board does not answer ({}); start firebreak-sim "
                             "with a configuration that names this socket",
-                            text, std::strerror(error)));
+                            text, system_reason(error)));
   }
   return std::unique_ptr<SimBoard>(new SimBoard(fd));
 }

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 
 #include "agent/guard/latch/crc32.h"
+#include "common/base/system_reason.h"
 
 namespace firebreak::guard {
 namespace {
@@ -106,7 +106,7 @@ Result<void> Slots::write(SlotContent& content) {
     return fail(ErrorCode::unavailable,
                 fmt::format("{}: the latch could not be written ({}); it still holds in memory, "
                             "but a power cut would lose it: check the disk",
-                            folder_.string(), std::strerror(errno)));
+                            folder_.string(), system_reason(errno)));
   }
   counter_ = content.counter;
   return {};

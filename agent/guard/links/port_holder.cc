@@ -38,9 +38,11 @@ bool is_master_of(const std::string& process, const char* fd, unsigned index) {
 }
 
 /// True if the process has the device open. Who made a pty may keep its slave open beside the
-/// master: that is the printer's side (a simulator), not a rival.
-bool has_open(const std::string& process, dev_t device) {
-  const bool pty = major(device) >= 136 && major(device) <= 143;
+/// master: that is the printer's side (a simulator), not a rival. The number of a pty says which
+/// one it is within its own file system alone: each container counts from 0.
+bool has_open(const std::string& process, const struct stat& device) {
+  const unsigned kind = major(device.st_rdev);
+  const bool pty = kind >= 136 && kind <= 143;
   const dev_t ptmx = makedev(5, 2);
   bool found = false;
   Dir dir(opendir((process + "/fd").c_str()));
@@ -48,8 +50,9 @@ bool has_open(const std::string& process, dev_t device) {
     struct stat info {};
     if (entry->d_name[0] == '.') continue;
     if (fstatat(dirfd(dir.get()), entry->d_name, &info, 0) != 0 || !S_ISCHR(info.st_mode)) continue;
-    if (info.st_rdev == device) found = true;
-    if (pty && info.st_rdev == ptmx && is_master_of(process, entry->d_name, minor(device))) {
+    if (info.st_rdev == device.st_rdev && (!pty || info.st_dev == device.st_dev)) found = true;
+    if (pty && info.st_rdev == ptmx &&
+        is_master_of(process, entry->d_name, minor(device.st_rdev))) {
       return false;
     }
   }
@@ -73,7 +76,7 @@ std::string find_port_holder(const std::filesystem::path& path) {
   while (const dirent* entry = proc ? readdir(proc.get()) : nullptr) {
     if (!is_number(entry->d_name) || self == entry->d_name) continue;
     const std::string pid = entry->d_name;
-    if (has_open("/proc/" + pid, device.st_rdev)) return process_name(pid);
+    if (has_open("/proc/" + pid, device)) return process_name(pid);
   }
   return {};
 }

@@ -11,10 +11,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "agent/guard/links/port_discovery.h"
 #include "agent/guard/links/port_holder.h"
+#include "common/base/system_reason.h"
 
 namespace firebreak::guard {
 namespace {
@@ -52,7 +52,7 @@ Result<void> make_raw(int fd, const std::filesystem::path& path) {
   settings.c_cc[VTIME] = 0;
   if (tcsetattr(fd, TCSANOW, &settings) != 0) {
     return fail(ErrorCode::unavailable,
-                path.string() + ": cannot be set up as a serial port: " + std::strerror(errno));
+                path.string() + ": cannot be set up as a serial port: " + system_reason(errno));
   }
   return {};
 }
@@ -81,7 +81,7 @@ Result<void> TtyPort::open() {
     if (errno == EBUSY) return fail(ErrorCode::refused, held_message(path_));
     const bool missing = errno == ENOENT || errno == ENODEV || errno == ENXIO;
     return fail(missing ? ErrorCode::not_found : ErrorCode::unavailable,
-                path_.string() + ": " + std::strerror(errno) +
+                path_.string() + ": " + system_reason(errno) +
                     (missing ? ": is the printer plugged in and on?" : ": see the port's rights"));
   }
   auto ready = set_up(fd);
@@ -102,7 +102,7 @@ Result<void> TtyPort::set_up(int fd) {
   }
   if (ioctl(fd, TIOCEXCL) != 0 && !pty_) {
     return fail(ErrorCode::unavailable,
-                path_.string() + ": cannot be taken exclusively: " + std::strerror(errno));
+                path_.string() + ": cannot be taken exclusively: " + system_reason(errno));
   }
   auto raw = make_raw(fd, path_);
   if (!raw) return raw;

@@ -79,6 +79,7 @@ class GuardProcess {
 
  private:
   void begin(const char* name, int priority, std::function<void()> body);
+  Result<void> open_sockets();
   void record_start();
   [[nodiscard]] bool stops_finished() const;
 
@@ -158,6 +159,7 @@ Result<void> GuardProcess::start_threads() {
   }
   begin("monitor", priority::monitor, [this] { monitor_->run(); });
   begin("slots", priority::ordinary, [this] { slots_->run(); });
+  if (auto opened = open_sockets(); !opened) return opened;
   begin("store", priority::ordinary, [this] {
     std::int64_t told = 0;
     while (!core_->end.load(std::memory_order_acquire)) {
@@ -169,7 +171,17 @@ Result<void> GuardProcess::start_threads() {
     }
     box_->flush();
   });
+  if (control_ == nullptr) return {};
+  begin("control", priority::ordinary, [this] {
+    control_->run(core_->end, [this] {
+      core_->liveness.control_ns.store(monotonic_ns(), std::memory_order_release);
+    });
+  });
+  return {};
+}
 
+// Called before the threads begin that use what is made here.
+Result<void> GuardProcess::open_sockets() {
   std::optional<GrantKey> key;
   if (!config_.grant_key_hex.empty()) {
     auto parsed = GrantKey::from_hex(config_.grant_key_hex);
@@ -192,11 +204,6 @@ Result<void> GuardProcess::start_threads() {
   }
   control_ = std::move(*control);
   service_->attend_stops_with([this] { control_->attend_stops(); });
-  begin("control", priority::ordinary, [this] {
-    control_->run(core_->end, [this] {
-      core_->liveness.control_ns.store(monotonic_ns(), std::memory_order_release);
-    });
-  });
   return {};
 }
 

@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "common/base/system_reason.h"
 
 namespace firebreak::guard {
 namespace {
@@ -33,7 +34,7 @@ std::vector<std::string> lock_memory() {
   if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
     warnings.push_back(fmt::format(
         "memory is not locked ({}): a loaded host may answer late; set LimitMEMLOCK=infinity",
-        std::strerror(errno)));
+        system_reason(errno)));
   }
   return warnings;
 }

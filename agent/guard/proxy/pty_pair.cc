@@ -15,6 +15,7 @@
 
 #include "agent/guard/links/port_holder.h"
 #include "agent/guard/links/tty_port.h"
+#include "common/base/system_reason.h"
 
 namespace firebreak::guard {
 namespace {
@@ -66,7 +67,7 @@ Result<void> PtyPair::open(int baud) {
 
 Result<void> PtyPair::create(int baud) {
   const auto failed = [this](const char* step) {
-    std::string message = "pty of printer " + printer_ + ": " + step + ": " + std::strerror(errno);
+    std::string message = "pty of printer " + printer_ + ": " + step + ": " + system_reason(errno);
     close_all();
     return fail(ErrorCode::unavailable, std::move(message));
   };

@@ -12,9 +12,10 @@ Finding OwnSensorDetector::step(const HeaterView& view) noexcept {
     state_.high = view.own_celsius >= limit_ ? state_.high + 1 : 0;
   }
   if (state_.high >= limit_readings) return {Rule::own_sensor_limit, limit_, unknown};
-  const auto own_age = seconds_since(view.own_at_ns, view.now_ns);
-  if (own_age > own_fresh_s) {
+  if (watching_since_ns_ == 0) watching_since_ns_ = view.now_ns;
+  if (seconds_since(view.own_at_ns, view.now_ns) > own_fresh_s) {
     state_.apart_since_ns = 0;
+    if (seconds_since(watching_since_ns_, view.now_ns) <= own_fresh_s) return {};
     return {Rule::own_sensor_stale, static_cast<float>(own_fresh_s), unknown};
   }
   const auto age = seconds_since(view.celsius_at_ns, view.now_ns);

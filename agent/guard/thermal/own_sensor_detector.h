@@ -21,6 +21,7 @@ class OwnSensorDetector final : public Detector {
  private:
   float limit_;
   OwnSensorState& state_;
+  std::int64_t watching_since_ns_ = 0;  ///< A sensor has a moment for its first reading.
 };
 
 }  // namespace firebreak::guard::thermal

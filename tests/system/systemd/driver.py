@@ -13,7 +13,7 @@ import traceback
 
 sys.path.insert(0, "/opt/firebreak/tests")
 from clients import Guard  # noqa: E402
-from process import wait_for  # noqa: E402
+from process import Timeout, wait_for  # noqa: E402
 from simulator import Simulator  # noqa: E402
 
 UNIT = "firebreak-guard.service"
@@ -35,7 +35,10 @@ def state():
 
 
 def wait_state(*states, timeout_s=30):
-    return wait_for(lambda: state()["state"] in states and state(), timeout_s, f"{states}")
+    try:
+        return wait_for(lambda: state()["state"] in states and state(), timeout_s, f"{states}")
+    except Timeout as error:
+        raise Timeout(f"{error}; it is {state()}") from None
 
 
 def arm(sim):

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <asio.hpp>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -18,7 +19,7 @@ namespace {
 /// Says "hello" twice over a stream, when woken.
 class Greeter final : public StreamSource {
  public:
-  explicit Greeter(int& greetings) : greetings_(greetings) {}
+  explicit Greeter(const std::atomic<int>& greetings) : greetings_(greetings) {}
   StreamChunk next() override {
     if (greetings_ < 0) throw std::runtime_error("a mistake");
     if (told_ == greetings_) return {};
@@ -27,7 +28,7 @@ class Greeter final : public StreamSource {
   }
 
  private:
-  int& greetings_;
+  const std::atomic<int>& greetings_;
   int told_ = 0;
 };
 
@@ -68,7 +69,7 @@ class FakeHandler final : public RequestHandler {
     released_ = true;
     changed_.notify_all();
   }
-  int greetings = 0;
+  std::atomic<int> greetings = 0;
 
  private:
   std::mutex mutex_;
@@ -91,15 +92,12 @@ class Door {
   explicit Door(FrontDoorOptions options = {}) : door_(io_, handler, std::move(options)) {
     std::signal(SIGPIPE, SIG_IGN);
     EXPECT_TRUE(door_.start(server_context()));
-    thread_ = std::thread([this] {
-      const auto work = asio::make_work_guard(io_);
-      io_.run();
-    });
+    thread_ = std::thread([this] { io_.run(); });
   }
   ~Door() {
     handler.release();
     door_.stop();
-    asio::post(io_, [this] { io_.stop(); });
+    work_.reset();  // Every connection tells its end before the loop has nothing left to do.
     thread_.join();
   }
   std::uint16_t port() const { return door_.port(); }
@@ -108,6 +106,7 @@ class Door {
 
  private:
   asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
   FrontDoor door_;
   std::thread thread_;
 };

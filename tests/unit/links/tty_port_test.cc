@@ -3,11 +3,16 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <vector>
 
 #include "agent/guard/links/port_holder.h"
 
@@ -79,6 +84,49 @@ TEST_F(TtyPortTest, names_the_process_that_holds_it) {
   waitpid(child, nullptr, 0);
   EXPECT_EQ(find_port_holder(path), "");
   EXPECT_TRUE(port.open());
+}
+
+/// In a container of its own: holds the pty whose number is that of `path`, as another one.
+bool hold_the_same_number_elsewhere(const std::string& path, const std::string& folder) {
+  if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+  if (mount("devpts", folder.c_str(), "devpts", 0, "newinstance,ptmxmode=0666") != 0) return false;
+  const std::string wanted = folder + path.substr(path.rfind('/'));
+  std::vector<int> masters;
+  while (access(wanted.c_str(), F_OK) != 0) {
+    masters.push_back(open((folder + "/ptmx").c_str(), O_RDWR | O_NOCTTY));
+    if (masters.back() < 0 || unlockpt(masters.back()) != 0) return false;
+  }
+  const int held = open(wanted.c_str(), O_RDWR | O_NOCTTY);
+  if (held < 0 || fork() != 0) return held >= 0;
+  for (const int master : masters) close(master);  // Now this process is no maker of ptys.
+  pause();
+  _exit(0);
+}
+
+TEST_F(TtyPortTest, the_same_number_in_a_container_is_another_port) {
+  std::string folder = testing::TempDir() + "pts-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    close(master);
+    setpgid(0, 0);
+    const char byte = hold_the_same_number_elsewhere(path, folder) ? 'y' : 'n';
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    pause();
+    _exit(0);
+  }
+  char byte = 0;
+  EXPECT_EQ(read(ready[0], &byte, 1), 1);
+  const std::string holder = find_port_holder(path);
+  kill(-child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  for (const int fd : ready) close(fd);
+  rmdir(folder.c_str());
+  if (byte != 'y') GTEST_SKIP() << "no right to make a pty file system";
+  EXPECT_EQ(holder, "");
 }
 
 TEST_F(TtyPortTest, says_that_a_port_is_not_there) {

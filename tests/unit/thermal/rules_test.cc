@@ -313,6 +313,17 @@ const Page own_pages[] = {
        for (int i = 0; i < 6; ++i) cold(d);
      },
      Rule::none, 0, 0, Rule::own_sensor_stale},
+    {"an_own_sensor_has_a_moment_for_its_first_reading",
+     [](Diary& d) {
+       d.input.own[0].present = true;
+       cold(d), cold(d), d.own(0, 25), cold(d);
+     }},
+    {"an_own_sensor_that_never_says_anything_is_a_warning",
+     [](Diary& d) {
+       d.input.own[0].present = true;
+       for (int i = 0; i < 6; ++i) cold(d);
+     },
+     Rule::none, 0, 0, Rule::own_sensor_stale},
 };
 
 const Page blind_pages[] = {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -144,11 +145,11 @@ class FakeCoordinator final : public coordinator::AgentRegistry,
   std::map<std::pair<std::string, std::string>, std::map<std::uint64_t, nlohmann::json>> stored;
   std::uint64_t index = 0;
   std::uint64_t epoch_now = 5;
-  int batches = 0;
-  int duplicates = 0;
-  int renewals = 0;
-  bool all_durable = false;
-  bool store_fails = false;
+  std::atomic<int> batches = 0;
+  std::atomic<int> duplicates = 0;
+  std::atomic<int> renewals = 0;
+  std::atomic<bool> all_durable = false;
+  std::atomic<bool> store_fails = false;
   std::string mistake_at;              ///< Storing events of this agent throws.
   std::string mistake_at_readings_of;  ///< Taking its telemetry does.
   std::map<std::string, int> connects;

@@ -31,18 +31,16 @@ class RawPeer {
     asio::ip::tcp::socket socket(io);
     socket.connect({asio::ip::make_address("127.0.0.1"), port});
     tls::ConnectionHandlers handlers;
-    handlers.opened = [this] {
-      opened = true;
-      for (const std::string& bytes : waiting) (void)connection->write(bytes);
+    // The connection lives on a little after a peer that a test has dropped.
+    handlers.opened = [self = std::weak_ptr(self_)] {
+      if (const auto peer = self.lock()) (*peer)->on_open();
     };
-    handlers.received = [this](std::span<const std::byte> bytes) {
-      (void)reader.feed({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                        [this](std::string_view frame) {
-                          messages.push_back(wire::parse_cbor(frame).value());
-                          return true;
-                        });
+    handlers.received = [self = std::weak_ptr(self_)](std::span<const std::byte> bytes) {
+      if (const auto peer = self.lock()) (*peer)->on_bytes(bytes);
     };
-    handlers.closed = [this](const Error& reason) { closed = reason; };
+    handlers.closed = [self = std::weak_ptr(self_)](const Error& reason) {
+      if (const auto peer = self.lock()) (*peer)->closed = reason;
+    };
     connection =
         tls::Connection::start(std::move(socket), tls::Context::client(std::move(options)).value(),
                                std::move(handlers), {});
@@ -77,6 +75,21 @@ class RawPeer {
   std::vector<nlohmann::json> messages;
   bool opened = false;
   std::optional<Error> closed;
+
+ private:
+  void on_open() {
+    opened = true;
+    for (const std::string& bytes : waiting) (void)connection->write(bytes);
+  }
+  void on_bytes(std::span<const std::byte> bytes) {
+    (void)reader.feed({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                      [this](std::string_view frame) {
+                        messages.push_back(wire::parse_cbor(frame).value());
+                        return true;
+                      });
+  }
+
+  std::shared_ptr<RawPeer*> self_ = std::make_shared<RawPeer*>(this);
 };
 
 /// A key and a certificate for `agent` from `authority`, registered or not.
