@@ -18,6 +18,7 @@ struct HeaterProfile {
   HeaterKind kind = HeaterKind::hotend;
   double limit_celsius = 0;              ///< Absolute; at or above it is a trip.
   double safe_celsius = 0;               ///< Below it a person may touch it.
+  double usual_celsius = 0;              ///< What a supervised heat-up heats it to.
   double minimum_celsius = 0;            ///< A lower reading means an open sensor.
   double fastest_rise_kelvin_per_s = 0;  ///< For the blindness table.
   // The firmwares' own kind of rule, run on the host (research: Marlin WATCH and TR periods).
@@ -88,7 +89,8 @@ struct BoardConfig {
   std::vector<InputConfig> inputs;
   std::vector<RelayConfig> relays;
   std::string alarm_line;
-  std::vector<SensorConfig> sensors;
+  std::vector<SensorConfig> sensors;   ///< Temperature.
+  std::vector<SensorConfig> currents;  ///< Amps through a heater's wire.
 };
 
 struct GuardConfig {

@@ -222,7 +222,9 @@ TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
   EXPECT_EQ(type({"local", "confirm", "p1"}), 0);
   EXPECT_EQ(type({"local", "arm", "--printer", "p1"}), 0);
   EXPECT_EQ(type({"local", "watch", "p1", "--hours", "48"}), 0);
-  EXPECT_EQ(type({"local", "commission", "p1", "relay"}), 8) << "nothing says that it is complete";
+  EXPECT_EQ(type({"local", "commission", "p1"}), 8) << "nothing says that it is complete";
+  EXPECT_EQ(type({"local", "models"}), 0);
+  EXPECT_EQ(type({"local", "approve-model", "p1", "--heater", "bed"}), 0);
   EXPECT_EQ(type({"local", "restart"}), 0);
   EXPECT_EQ(type({"local", "silence"}), 0);
   EXPECT_EQ(type({"local", "unpark"}), 0);
@@ -233,7 +235,8 @@ TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
       sent,
       ElementsAre(R"({"do":"release","printer":"p1"})", R"({"do":"confirm","printer":"p1"})",
                   R"({"do":"arm","printer":"p1"})", R"({"do":"watch","hours":48,"printer":"p1"})",
-                  R"({"do":"commission","printer":"p1","step":"relay"})", R"({"do":"restart"})",
+                  R"({"do":"commission","printer":"p1"})", R"({"do":"models"})",
+                  R"({"do":"approve_model","heater":"bed","printer":"p1"})", R"({"do":"restart"})",
                   R"({"do":"silence"})", R"({"do":"unpark"})", R"({"do":"forget_restarts"})"));
 }
 

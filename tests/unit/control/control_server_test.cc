@@ -126,14 +126,17 @@ TEST_F(ControlServerTest, EveryVerbReachesTheService) {
   operator_answer({{"do", "arm"}, {"printer", "p1"}});
   operator_answer({{"do", "watch"}, {"printer", "p1"}, {"hours", 24}});
   operator_answer({{"do", "commission"}, {"printer", "p1"}, {"step", "press"}});
+  operator_answer({{"do", "models"}, {"printer", "p1"}});
+  operator_answer({{"do", "approve_model"}, {"printer", "p1"}, {"heater", "bed"}});
   operator_answer({{"do", "restart"}});
   operator_answer({{"do", "silence"}});
   operator_answer({{"do", "unpark"}});
   operator_answer({{"do", "forget_restarts"}});
-  EXPECT_THAT(service_.calls, ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0",
-                                          "reset host 3", "release p1", "confirm p1", "arm p1",
-                                          "watch p1 24", "commission p1 press", "restart",
-                                          "silence", "unpark", "forget_restarts"));
+  EXPECT_THAT(service_.calls,
+              ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0", "reset host 3",
+                          "release p1", "confirm p1", "arm p1", "watch p1 24",
+                          "commission p1 press", "models p1", "approve_model p1 bed", "restart",
+                          "silence", "unpark", "forget_restarts"));
 }
 
 TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {
@@ -156,7 +159,7 @@ TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {
 TEST_F(ControlServerTest, TheUplinkIsNeverGivenAVerbThatLeadsTowardsHeat) {
   Caller uplink(paths_.uplink_socket);
   for (const char* verb : {"reset", "release", "confirm", "arm", "watch", "commission", "unpark",
-                           "restart", "silence", "forget_restarts"}) {
+                           "models", "approve_model", "restart", "silence", "forget_restarts"}) {
     EXPECT_EQ(answer_to(uplink, {{"do", verb}, {"printer", "p1"}}).at("code"), "not_allowed");
   }
   EXPECT_TRUE(service_.calls.empty());
@@ -177,7 +180,14 @@ TEST_F(ControlServerTest, AnOperatorWhoIsNotOfTheResetGroupMayStopButNotReset) {
   ASSERT_TRUE(caller.connected());
   EXPECT_EQ(answer_to(caller, {{"do", "stop"}, {"all", true}}).at("ok"), true);
   EXPECT_EQ(answer_to(caller, {{"do", "arm"}, {"printer", "p1"}}).at("code"), "not_allowed");
-  EXPECT_THAT(service_.calls, ElementsAre("stop all"));
+  EXPECT_EQ(answer_to(caller, {{"do", "commission"}, {"printer", "p1"}}).at("ok"), true);
+  for (const char* step : {"begin", "confirm"}) {
+    const json request{{"do", "commission"}, {"printer", "p1"}, {"step", step}};
+    EXPECT_EQ(answer_to(caller, request).at("code"), "not_allowed") << step;
+  }
+  EXPECT_EQ(answer_to(caller, {{"do", "approve_model"}, {"printer", "p1"}}).at("code"),
+            "not_allowed");
+  EXPECT_THAT(service_.calls, ElementsAre("stop all", "commission p1 "));
 }
 
 TEST_F(ControlServerTest, AWrongTypeIsABadRequestThatNamesItsField) {
