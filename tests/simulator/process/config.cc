@@ -176,9 +176,8 @@ RelayConfig read_relay(const YAML::Node& node) {
 }
 
 SensorConfig read_sensor(const YAML::Node& entry, bool current) {
-  std::vector<std::string> keys{"name", "line", "printer", "heater"};
-  if (current) keys.push_back("volts");
-  const Section sensor(entry, keys);
+  const Section sensor(entry, {"name", "line", "printer", "heater", "volts"});
+  if (!current && sensor.child("volts")) fail(entry, "only a current has volts");
   SensorConfig config;
   config.name = sensor.need("name");
   config.line = sensor.need("line");
@@ -186,7 +185,7 @@ SensorConfig read_sensor(const YAML::Node& entry, bool current) {
   config.heater = "hotend";
   config.current = current;
   sensor.get("heater", &config.heater);
-  if (current) sensor.get("volts", &config.volts);
+  sensor.get("volts", &config.volts);
   if (config.heater != "hotend" && config.heater != "bed") {
     fail(entry, "'heater' must be hotend or bed");
   }
@@ -194,7 +193,8 @@ SensorConfig read_sensor(const YAML::Node& entry, bool current) {
 }
 
 BoardConfig read_board(const YAML::Node& node, const std::filesystem::path& folder) {
-  const Section section(node, {"name", "socket", "buttons", "relays", "sensors", "currents", "alarm"});
+  const Section section(node,
+                        {"name", "socket", "buttons", "relays", "sensors", "currents", "alarm"});
   BoardConfig board;
   section.get("name", &board.name);
   board.socket = resolve(folder, section.need("socket"));

@@ -94,8 +94,12 @@ class CommissionTest : public GuardCase {
     const auto say = [&](std::size_t i, Plant& plant) {
       auto& reading = readings.heaters[i];
       const auto duty = static_cast<float>(std::round(plant.duty() * 127) / 127);
-      reading = {static_cast<float>(plant.read()), static_cast<float>(plant.target), duty, now_ns,
-                 now_ns, reading.reports + 1};
+      reading = {static_cast<float>(plant.read()),
+                 static_cast<float>(plant.target),
+                 duty,
+                 now_ns,
+                 now_ns,
+                 reading.reports + 1};
     };
     say(0, hotend);
     say(1, bed);

@@ -93,8 +93,9 @@ TEST(OwnOrder, TheControllersGainsAreAskedForAndTheAnswerIsNotTheHosts) {
   bench.host.open = true;
   bench.answer = [&](const std::string& line) {
     if (line != "M503") return bench.marlin(line);
-    return std::string("echo:; Hotend PID:\necho:  M301 P22.20 I1.08 D114.00\n"
-                       "echo:  M304 P10.00 I0.02 D305.40\nok\n");
+    return std::string(
+        "echo:; Hotend PID:\necho:  M301 P22.20 I1.08 D114.00\n"
+        "echo:  M304 P10.00 I0.02 D305.40\nok\n");
   };
   bench.run_to_ready();
   bench.host.got.clear();
