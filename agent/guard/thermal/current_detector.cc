@@ -23,7 +23,7 @@ constexpr float high_duty = 0.9F;
 constexpr double open_s = 3;
 constexpr std::uint32_t open_readings = 3;
 
-enum Rule : std::uint32_t { nothing, stuck, no_current, stale };
+enum Found : std::uint32_t { nothing, stuck, no_current, stale };
 
 }  // namespace
 
