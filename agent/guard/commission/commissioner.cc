@@ -57,6 +57,12 @@ Commissioner::Commissioner(GuardCore& core, EventQueue& events, const Clock& clo
       record(EventKind::warning, Severity::warning, *printer, complaint);
       core.warnings.push_back(std::move(complaint));
     }
+    const auto& heaters = printer->config.profile.heaters;
+    for (std::size_t i = 0; i < heaters.size(); ++i) {
+      const auto* stored = places_.back()->book.model(i);
+      if (stored == nullptr || stored->origin.asks_again.empty()) continue;
+      tell_asks_again(*printer, i, stored->origin.asks_again);
+    }
     places_.back()->models = places_.back()->book.describe();
   }
 }
@@ -230,8 +236,7 @@ void Commissioner::step_heat_up(Place& place, std::int64_t now_ns) {
   learn_from(place, samples);
 }
 
-void Commissioner::learn_from_prints(Place& place, std::int64_t now_ns) {
-  place.watcher.step(now_ns);
+void Commissioner::learn_from_prints(Place& place) {
   const auto heat_up = place.watcher.take();
   if (!heat_up || !place.book.wants_to_learn(heat_up->heater)) return;
   const auto& profile = place.printer.config.profile.heaters[heat_up->heater];
@@ -272,10 +277,15 @@ void Commissioner::take_approval(Place& place) {
 
 void Commissioner::ask_again(Place& place, std::size_t heater, const std::string& why) {
   if (!place.book.ask_again(heater, why)) return;
-  record(EventKind::warning, Severity::warning, place.printer,
-         fmt::format("{} asks to be commissioned again: {}",
-                     place.printer.config.profile.heaters[heater].name, why));
+  tell_asks_again(place.printer, heater, why);
   describe(place);
+}
+
+void Commissioner::tell_asks_again(const PrinterRuntime& printer, std::size_t heater,
+                                   const std::string& why) {
+  record(EventKind::warning, Severity::warning, printer,
+         fmt::format("{} asks to be commissioned again: {}",
+                     printer.config.profile.heaters[heater].name, why));
 }
 
 void Commissioner::look_for_changes(Place& place, std::int64_t now_ns) {
@@ -300,9 +310,16 @@ void Commissioner::look_for_changes(Place& place, std::int64_t now_ns) {
 }
 
 void Commissioner::step(std::int64_t now_ns) {
+  bool heating = false;
   for (auto& place : places_) {
     step_heat_up(*place, now_ns);
-    learn_from_prints(*place, now_ns);
+    heating = heating || place->printer.heat_up_due_ns.load(std::memory_order_acquire) != 0;
+  }
+  for (auto& place : places_) {
+    place->watcher.step(now_ns);
+    // A fit or a slow disk must not make a heat-up look abandoned: all that can wait does.
+    if (heating) continue;
+    learn_from_prints(*place);
     take_approval(*place);
     look_for_changes(*place, now_ns);
   }

@@ -71,10 +71,11 @@ class Commissioner {
   void step_heat_up(Place& place, std::int64_t now_ns);
   void learn_from(Place& place, const std::vector<std::vector<thermal::HeatUpSample>>& samples);
   void end_without_model(Place& place, const std::string& why);
-  void learn_from_prints(Place& place, std::int64_t now_ns);
+  void learn_from_prints(Place& place);
   void take_approval(Place& place);
   void look_for_changes(Place& place, std::int64_t now_ns);
   void ask_again(Place& place, std::size_t heater, const std::string& why);
+  void tell_asks_again(const PrinterRuntime& printer, std::size_t heater, const std::string& why);
   [[nodiscard]] thermal::ModelOrigin origin_of(const PrinterRuntime& printer, std::size_t heater,
                                                const std::string& by) const;
   void record(EventKind kind, Severity severity, const PrinterRuntime& printer,

@@ -48,13 +48,7 @@ std::vector<std::string> ModelBook::load() {
   read(file_, models_, "learned models");
   read(proposals_file_, proposals_, "proposed models");
   const auto& heaters = printer_.config.profile.heaters;
-  for (std::size_t i = 0; i < heaters.size(); ++i) {
-    check_profile(i);
-    const auto* stored = model(i);
-    if (stored == nullptr || stored->origin.asks_again.empty()) continue;
-    complaints.push_back(printer_.config.name + ": " + heaters[i].name +
-                         " asks to be commissioned again: " + stored->origin.asks_again);
-  }
+  for (std::size_t i = 0; i < heaters.size(); ++i) check_profile(i);
   publish();
   return complaints;
 }

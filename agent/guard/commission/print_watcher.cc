@@ -62,7 +62,7 @@ void PrintWatcher::follow(std::size_t heater, const HeaterReading& reading) {
     recorder.samples.erase(recorder.samples.begin());
   }
   if (!complete(recorder, kind)) return;
-  if (!ready_) ready_ = HeatUp{heater, std::move(recorder.samples)};
+  ready_.push_back({heater, std::move(recorder.samples)});
   recorder.samples.clear();
   recorder.heating = false;
   recorder.spoilt = true;
@@ -82,8 +82,9 @@ void PrintWatcher::step(std::int64_t) {
 }
 
 std::optional<PrintWatcher::HeatUp> PrintWatcher::take() {
-  auto ready = std::move(ready_);
-  ready_.reset();
+  if (ready_.empty()) return std::nullopt;
+  auto ready = std::move(ready_.front());
+  ready_.pop_front();
   return ready;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -44,7 +45,7 @@ class PrintWatcher {
   const PrinterRuntime& printer_;
   PrinterReadings readings_;
   std::array<Recorder, max_heaters> recorders_{};
-  std::optional<HeatUp> ready_;
+  std::deque<HeatUp> ready_;
 };
 
 }  // namespace firebreak::guard::commission

@@ -135,9 +135,14 @@ void SupervisedHeatUp::send_orders(std::int64_t now_ns) {
 bool SupervisedHeatUp::machine_is_ready(std::int64_t) {
   machine::Memory memory;
   printer_.seen.load(memory);
-  if (memory.state != machine::State::armed) {
+  if (machine::latched(memory)) {
     reason_ = fmt::format("the printer was stopped: it is {}", machine::name(memory.state));
     state_ = State::failed;
+    let_go();
+    return false;
+  }
+  if (memory.state != machine::State::armed) {
+    go_wrong(fmt::format("the printer is {}, no longer armed", machine::name(memory.state)));
     return false;
   }
   const LinkState link = printer_.shared.link_state.load(std::memory_order_acquire);
@@ -176,7 +181,7 @@ void SupervisedHeatUp::step(std::int64_t now_ns) {
     if (ending_since_ns_ == 0) ending_since_ns_ = now_ns;
     machine::Memory memory;
     printer_.seen.load(memory);
-    const bool over = memory.state != machine::State::armed;
+    const bool over = machine::latched(memory);
     if (over) state_ = State::failed;
     if (over || now_ns - ending_since_ns_ > latch_limit_ns) let_go();
     return;
@@ -199,7 +204,9 @@ void SupervisedHeatUp::step(std::int64_t now_ns) {
   }
   if (!(over || (now.until_reached && reached()))) return;
   if (stage_ + 1 < plan_.size()) return enter(stage_ + 1, now_ns);
+  // Nothing heats any more: from here on nobody must renew anything.
   state_ = State::finished;
+  let_go();
 }
 
 }  // namespace firebreak::guard::commission

@@ -78,7 +78,8 @@ Result<void> GuardServiceImpl::approve_model(const std::string& name, const std:
     if (auto result = commissioner_.approval_result(**printer)) return *result;
   }
   return fail(ErrorCode::unavailable,
-              "the disk is slow: look at `firebreak local models` in a moment");
+              "not yet: the disk is slow, or a heat-up is running; look at `firebreak local "
+              "models` in a moment");
 }
 
 }  // namespace firebreak::guard

@@ -251,6 +251,16 @@ void warn_of_relay_rest(const PrinterRuntime& printer, std::int64_t now_ns, json
       printer.config.name, machine::times::closings_an_hour, left_s / 60 + 1));
 }
 
+void warn_of_models(const PrinterRuntime& printer, json& warnings) {
+  ModelNotes notes{};
+  printer.model_notes.load(notes);
+  for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
+    if (notes[i].state != ModelNote::State::asks_again) continue;
+    warnings.push_back(fmt::format("{}: {} asks to be commissioned again: {}", printer.config.name,
+                                   printer.config.profile.heaters[i].name, notes[i].why));
+  }
+}
+
 json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t now_ns) {
   json warnings = core.warnings;
   if (now_ns - core.liveness.store_ns.load() > warn_after_ms * 1'000'000LL) {
@@ -261,6 +271,7 @@ json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t no
   }
   for (const auto& printer : core.printers) {
     warn_of_relay_rest(*printer, now_ns, warnings);
+    warn_of_models(*printer, warnings);
     if (printer->relay == nullptr) {
       warnings.push_back(printer->config.name + " has no independent stop: no relay cuts it");
     } else if (!printer->covered) {
