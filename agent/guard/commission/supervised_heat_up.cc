@@ -132,11 +132,22 @@ void SupervisedHeatUp::send_orders(std::int64_t now_ns) {
   ordered_ns_ = now_ns;
 }
 
-bool SupervisedHeatUp::machine_is_ready(std::int64_t) {
+/// Why the person counts as gone; empty while they are there.
+std::string SupervisedHeatUp::person_is_gone(std::int64_t now_ns) const {
+  if (confirm_left_ns(now_ns) <= 0) return "nobody confirmed within 60 s";
+  const bool closed = now_ns - watched_ns_ >= std::chrono::nanoseconds{asks_every}.count();
+  return closed ? "the command line was closed" : "";
+}
+
+bool SupervisedHeatUp::machine_is_ready(std::int64_t now_ns) {
   machine::Memory memory;
   printer_.seen.load(memory);
   if (machine::latched(memory)) {
-    reason_ = fmt::format("the printer was stopped: it is {}", machine::name(memory.state));
+    // The monitor keeps the same deadlines, and may have been first.
+    reason_ = person_is_gone(now_ns);
+    if (reason_.empty()) {
+      reason_ = fmt::format("the printer was stopped: it is {}", machine::name(memory.state));
+    }
     state_ = State::failed;
     let_go();
     return false;
@@ -189,11 +200,7 @@ void SupervisedHeatUp::step(std::int64_t now_ns) {
   if (state_ != State::running) return;
   gather(now_ns);
   if (!machine_is_ready(now_ns)) return;
-  if (confirm_left_ns(now_ns) <= 0) return go_wrong("nobody confirmed within 60 s");
-  const auto unwatched_ns = now_ns - watched_ns_;
-  if (unwatched_ns > std::chrono::nanoseconds{asks_every}.count()) {
-    return go_wrong("the command line was closed");
-  }
+  if (const auto gone = person_is_gone(now_ns); !gone.empty()) return go_wrong(gone);
   renew(now_ns);
   send_orders(now_ns);
   if (state_ != State::running || !targets_are_ours(now_ns) || stage_since_ns_ == 0) return;

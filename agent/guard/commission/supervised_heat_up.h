@@ -63,6 +63,7 @@ class SupervisedHeatUp {
   void enter(std::size_t stage, std::int64_t now_ns);
   void gather(std::int64_t now_ns);
   void send_orders(std::int64_t now_ns);
+  [[nodiscard]] std::string person_is_gone(std::int64_t now_ns) const;
   [[nodiscard]] bool machine_is_ready(std::int64_t now_ns);
   [[nodiscard]] bool targets_are_ours(std::int64_t now_ns);
   [[nodiscard]] bool reached() const noexcept;

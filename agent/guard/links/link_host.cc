@@ -194,6 +194,10 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
       host_in_.clear();
       gate_.end_session(port_.fd() >= 0);
       stream_.clear();
+      // What happens from here on (a card, the screen) does not pass through us.
+      readings_.fan = unknown;
+      extrusion_.reset();
+      readings_changed_ = true;
     }
   }
   const int baud = host_.baud();

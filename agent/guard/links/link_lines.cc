@@ -238,6 +238,8 @@ void LinkCore::on_banner(std::string_view line, bool own_ending, MonotonicTime n
   if (!own_ending && mode_ == LinkMode::pass) return;
   raise(link_event::boot_banner);
   extrusion_.reset();
+  readings_.fan = unknown;
+  readings_changed_ = true;
   if (!own_ending) return;
   if (banner_at_ == MonotonicTime{} || now - banner_at_ > seconds{2}) {
     note(LinkNote::booted, NoteSeverity::info, "the printer has started: ", line);

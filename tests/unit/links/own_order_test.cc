@@ -122,5 +122,21 @@ TEST(OwnOrder, AHostThatTunesAHeaterIsHeardToo) {
   EXPECT_TRUE(std::isnan(gains.bed.p));
 }
 
+TEST(FanAndFlow, AreTheHostsWordAndUnknownOnceItHasGone) {
+  LinkBench bench;
+  bench.host.open = true;
+  bench.run_to_ready();
+  EXPECT_TRUE(std::isnan(bench.readings().fan)) << "nobody has said anything yet";
+  EXPECT_TRUE(std::isnan(bench.readings().flow_mm3_per_s));
+  bench.host.to_printer = "M106 S255\nG1 X100 E5 F1200\n";
+  bench.run(2s);
+  EXPECT_FLOAT_EQ(bench.readings().fan, 1);
+  EXPECT_GT(bench.readings().flow_mm3_per_s, 0);
+  bench.host.open = false;
+  bench.run(2s);
+  EXPECT_TRUE(std::isnan(bench.readings().fan)) << "a card may print now";
+  EXPECT_TRUE(std::isnan(bench.readings().flow_mm3_per_s));
+}
+
 }  // namespace
 }  // namespace firebreak::guard
