@@ -18,7 +18,6 @@ class PressedFarm(Farm):
 
     def arm(self, *arguments, **more):
         for host in self.hosts.values():
-            host.wait_links()
             host.sim.press()
             for printer in host.printers:
                 host.wait_state(printer, "tripped")

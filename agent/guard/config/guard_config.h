@@ -18,7 +18,6 @@ struct HeaterProfile {
   HeaterKind kind = HeaterKind::hotend;
   double limit_celsius = 0;              ///< Absolute; at or above it is a trip.
   double safe_celsius = 0;               ///< Below it a person may touch it.
-  double usual_celsius = 0;              ///< What a supervised heat-up heats it to.
   double minimum_celsius = 0;            ///< A lower reading means an open sensor.
   double fastest_rise_kelvin_per_s = 0;  ///< For the blindness table.
   // The firmwares' own kind of rule, run on the host (research: Marlin WATCH and TR periods).
@@ -30,6 +29,7 @@ struct HeaterProfile {
   // The physical envelope of what may be learned; 0 = not known.
   double heater_watts = 0;
   double heated_mass_grams = 0;  ///< Block and nozzle, or plate and glass.
+  double usual_celsius = 0;      ///< What a supervised heat-up heats it to.
 };
 
 /// How a printer is stopped and what it is like.
