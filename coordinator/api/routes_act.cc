@@ -20,9 +20,9 @@ constexpr std::chrono::milliseconds record_wait{150};
 
 /// Causes that a signed grant may reset (safety.md, "Reset"); every other one, and every one that
 /// is not known here, resets only at the machine. The guard decides the same again.
-constexpr std::array<std::string_view, 7> mild_causes{
-    "person",       "coordinator", "firmware_halt", "host_restart",
-    "service_stop", "blind",       "shared_power"};
+constexpr std::array<std::string_view, 8> mild_causes{"person",     "coordinator",  "firmware_halt",
+                                                      "unattended", "host_restart", "service_stop",
+                                                      "blind",      "shared_power"};
 
 bool is_mild(const std::string& cause) {
   return std::find(mild_causes.begin(), mild_causes.end(), cause) != mild_causes.end();

@@ -25,6 +25,7 @@ struct Commands::Parts {
   ResetOrder reset;
   EventsQuery events;
   PlainOrder plain;
+  std::string heater;
   bool check = false;
   KeyOrder key;
   GrantOrder grant;
@@ -209,8 +210,11 @@ void Commands::Parts::add_replay() {
   auto* command = add(&app, "replay", "What the thermal engine would have said of a recording",
                       [this] { return replay_recording(context, replay); });
   command->add_option("file", replay.file,
-                      "A CSV (t,heater,temp,target,duty,fan,flow), an OctoPrint serial.log or a "
-                      "klippy.log");
+                      "A CSV (t,heater,temp,target,duty,fan,flow), an OctoPrint serial.log, a "
+                      "klippy.log, or a guard's black box (its state folder or a file in it)");
+  command->add_option("-p,--printer", replay.printer, "Of a black box: this printer");
+  command->add_option("--boot", replay.boots_back, "Of a black box: so many boots back")
+      ->check(CLI::NonNegativeNumber);
   auto* model = command->add_option("--model", replay.model, "Use these learned models");
   command->add_option("--learn", replay.learn, "Learn from this supervised heat-up first")
       ->excludes(model);
@@ -310,9 +314,20 @@ void Commands::Parts::add_local_toward_heat(CLI::App* local) {
       ->add_option("--hours", plain.hours, "For how long")
       ->check(CLI::Range(1, 168))
       ->capture_default_str();
-  printer_verb("commission",
-               "What a new printer still needs; exit status 8 while something is open")
-      ->add_option("step,--step", plain.step, "Only this test");
+  const auto printer_of = [this](CLI::App* command) {
+    return command->add_option("printer,-p,--printer", plain.printer, "The printer");
+  };
+  printer_of(add(local, "commission",
+                 "What a new printer still needs, then its heaters learned under your eyes; exit "
+                 "status 8 while something is open",
+                 [this] { return local_commission(context, plain.printer); }))
+      ->required();
+  printer_of(add(local, "models", "The heaters' learned and proposed models",
+                 [this] { return local_models(context, plain.printer); }));
+  auto* approve = add(local, "approve-model", "Use what ordinary prints proposed",
+                      [this] { return local_approve_model(context, plain.printer, heater); });
+  printer_of(approve)->required();
+  approve->add_option("--heater", heater, "Only this heater's");
 }
 
 Commands::Commands(Context& context) : parts_(std::make_unique<Parts>(context)) {

@@ -138,25 +138,6 @@ std::uint64_t tail_of(const json& status, int limit) {
   return last > limit ? static_cast<std::uint64_t>(last - limit) : 0;
 }
 
-// The checks of commissioning; status 8 while one is open.
-Done show_checks(Context& context, const json& report) {
-  Table table;
-  table.header = {"CHECK", "STATE", "DETAIL", "NEXT"};
-  table.cut = false;
-  for (const auto& item : list_of(report, "items")) {
-    const auto state = text_of(item, "state");
-    table.rows.push_back({{text_of(item, "name"), Tone::strong},
-                          {state, state == "done" ? Tone::good : Tone::warning},
-                          {text_of(item, "detail")},
-                          {text_of(item, "next")}});
-  }
-  context.console.table(table, "there is nothing to check");
-  if (flag_of(report, "complete")) return ExitStatus::done;
-  return give_up(ExitStatus::check_says_no, "commissioning is not complete",
-                 "do what the list says, then repeat: firebreak local commission " +
-                     text_of(report, "printer"));
-}
-
 }  // namespace
 
 std::string Context::guard_socket() const {
@@ -277,18 +258,15 @@ Done local_reset(Context& context, const ResetOrder& order) {
 Done local_order(Context& context, const PlainOrder& order) {
   json request = {{"do", order.verb}};
   if (!order.printer.empty()) request["printer"] = order.printer;
-  if (!order.step.empty()) request["step"] = order.step;
   if (order.verb == "watch") request["hours"] = order.hours;
   auto answer = ask_guard(context, request);
   if (!answer) return give_up(answer.error());
   answer->erase("ok");
   if (context.console.json()) {
-    const bool open = order.verb == "commission" && !flag_of(*answer, "complete");
     (*answer)["ok"] = true;
     context.console.document(*answer);
-    return open ? ExitStatus::check_says_no : ExitStatus::done;
+    return ExitStatus::done;
   }
-  if (order.verb == "commission") return show_checks(context, *answer);
   for (const auto& [name, value] : answer->items()) {
     context.console.row(
         {{name, Tone::dim}, {value.is_string() ? value.get<std::string>() : value.dump()}}, {16});

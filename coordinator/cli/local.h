@@ -46,7 +46,6 @@ struct EventsQuery {
 struct PlainOrder {
   std::string verb;  ///< The guard's word for it.
   std::string printer;
-  std::string step;
   int hours = 24;
 };
 
@@ -55,6 +54,12 @@ Done local_stop(Context& context, const StopOrder& order);
 Done local_reset(Context& context, const ResetOrder& order);
 Done local_events(Context& context, const EventsQuery& query);
 Done local_order(Context& context, const PlainOrder& order);
+/// The checks, and where they allow it and a person sits at a terminal, the supervised heat-up.
+Done local_commission(Context& context, const std::string& printer);
+/// Learned and proposed models; of all printers when `printer` is empty.
+Done local_models(Context& context, const std::string& printer);
+/// Takes what ordinary prints proposed; for every heater when `heater` is empty.
+Done local_approve_model(Context& context, const std::string& printer, const std::string& heater);
 
 /// A stop at the guard of this host, told in a report that the caller finishes; in two halves, so
 /// that `firebreak stop` can go on listening to the coordinator between them. Its rows carry

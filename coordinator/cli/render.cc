@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "coordinator/cli/json_access.h"
 
@@ -44,6 +45,26 @@ std::string link_text(const json& printer) {
   return age && *age > reading_age_max_ms ? state + " (" + age_text(age) + ")" : state;
 }
 
+// A day of the host's clock, for people: "2026-11-21".
+std::string day_text(std::optional<std::int64_t> wall_ms) {
+  if (!wall_ms) return "?";
+  const std::chrono::sys_time<std::chrono::milliseconds> at{std::chrono::milliseconds{*wall_ms}};
+  const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(at)};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
+                     static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
+}
+
+// One word for all heaters of a printer; nothing where all are commissioned, or nobody says.
+std::string models_note(const json& printer) {
+  bool open = false;
+  for (const auto& model : list_of(printer, "models")) {
+    const auto state = text_of(model, "state");
+    if (state == "asks_again") return "asks to be commissioned again";
+    open = open || state == "uncommissioned";
+  }
+  return open ? "not commissioned" : "";
+}
+
 std::string notes_text(const json& printer) {
   std::string notes = text_of(printer, "attention");
   const auto add = [&](const std::string& note) {
@@ -65,7 +86,18 @@ std::string notes_text(const json& printer) {
   if (flag_of(printer, "blind")) add("BLIND");
   if (!flag_of(printer, "independent_stop")) add("no independent stop");
   if (flag_of(printer, "printing")) add("printing");
+  if (flag_of(printer, "commissioning")) add("being commissioned");
+  if (const auto models = models_note(printer); !models.empty()) add(models);
   return notes.empty() ? "-" : notes;
+}
+
+std::string model_text(const json& model) {
+  const auto state = text_of(model, "state");
+  if (state == "uncommissioned") return "not commissioned: wide limits protect it";
+  std::string text = state == "asks_again" ? "ASKS AGAIN: " + text_of(model, "why") + "; " : "";
+  text += fmt::format("learned {}, residual {:.1f} %", day_text(whole_of(model, "learned_ms")),
+                      100 * number_of(model, "residual").value_or(0));
+  return text + (flag_of(model, "in_use") ? ", in use" : ", NOT in use: wide limits");
 }
 
 std::string state_of(const json& printer) {
@@ -168,6 +200,13 @@ Table printer_facts(const json& printer) {
             age_text(whole_of(heater, "age_ms")),
             flag_of(heater, "trusted") ? "trusted" : "NOT trusted",
             flag_of(heater, "covered") ? ", power cut by the relay" : ", NOT covered by a relay"));
+  }
+  for (const auto& model : list_of(printer, "models")) {
+    const auto name = "model " + text_of(model, "heater");
+    const bool good = text_of(model, "state") == "commissioned";
+    add(name.c_str(),
+        model_text(model) + (flag_of(model, "proposed") ? "; a proposal waits for approval" : ""),
+        good ? Tone::plain : Tone::warning);
   }
   const auto relay = text_of(printer, "relay");
   add("relay", relay.empty() ? "none" : relay);

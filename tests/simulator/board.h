@@ -34,6 +34,8 @@ struct SensorConfig {
   std::string line;
   std::string printer;
   std::string heater;
+  bool current = false;  // amps in the heater's wire, else the temperature of its body
+  double volts = 24;     // of the supply, for a current
 };
 
 struct BoardConfig {

@@ -156,13 +156,46 @@ Result<void> SampleStore::write(std::span<const Block> blocks) {
   return {};
 }
 
+Result<SampleStore> SampleStore::open_to_read(const std::filesystem::path& path) {
+  storage::OpenOptions options;
+  options.read_only = true;
+  options.create = false;
+  auto database = storage::Database::open(path, options);
+  if (!database) return fail(std::move(database.error()));
+  SampleStore store(std::move(*database));
+  auto version = store.database_.integer("PRAGMA user_version");
+  if (!version) return fail(std::move(version.error()));
+  if (version->value_or(0) != migrations.back().version) {
+    return fail(ErrorCode::refused,
+                path.string() + ": is no ring of samples, or one of another version");
+  }
+  return store;
+}
+
+Result<std::vector<SampleStore::Series>> SampleStore::series() {
+  auto rows = database_.prepare("SELECT boot, printer, heater FROM series ORDER BY id");
+  if (!rows) return fail(std::move(rows.error()));
+  std::vector<Series> out;
+  for (;;) {
+    auto row = rows->step();
+    if (!row) return fail(std::move(row.error()));
+    if (!*row) return out;
+    out.push_back(
+        {std::string(rows->text(0)), std::string(rows->text(1)), std::string(rows->text(2))});
+  }
+}
+
 Result<std::vector<Sample>> SampleStore::read(const std::string& printer,
                                               const std::string& heater) {
+  return read(Series{boot_id_, printer, heater});
+}
+
+Result<std::vector<Sample>> SampleStore::read(const Series& series) {
   auto rows = database_.prepare(
       "SELECT mono_ms, wall_ms, samples FROM block JOIN series ON series.id = block.series "
       "WHERE boot = ? AND printer = ? AND heater = ? ORDER BY block.id");
   if (!rows) return fail(std::move(rows.error()));
-  rows->bind(boot_id_, printer, heater);
+  rows->bind(series.boot, series.printer, series.heater);
   std::vector<Sample> out;
   for (;;) {
     auto row = rows->step();

@@ -29,6 +29,20 @@ class SampleStore {
                                                 const std::string& vfs, const std::string& boot_id,
                                                 std::int64_t samples_max);
 
+  /// Opens the file of a guard that may be running, for reading alone: nothing is created, locked
+  /// for long or migrated. refused: another version's file.
+  [[nodiscard]] static Result<SampleStore> open_to_read(const std::filesystem::path& path);
+
+  /// What the file holds, the oldest first. A series is one heater of one boot of the host.
+  struct Series {
+    std::string boot;
+    std::string printer;
+    std::string heater;
+  };
+  [[nodiscard]] Result<std::vector<Series>> series();
+  /// All kept readings of a series, oldest first.
+  [[nodiscard]] Result<std::vector<Sample>> read(const Series& series);
+
   /// Writes all blocks in one FULL transaction and drops what is too old.
   [[nodiscard]] Result<void> write(std::span<const Block> blocks);
 

@@ -120,6 +120,11 @@ void check_lines(const config::Document& document, const BoardConfig& board, Pro
     once.name("sensor", at, board.sensors[i].name);
     once.line(at + "/line", board.sensors[i].line);
   }
+  for (std::size_t i = 0; i < board.currents.size(); ++i) {
+    const auto at = "/currents/" + std::to_string(i);
+    once.name("current sensor", at, board.currents[i].name);
+    once.line(at + "/line", board.currents[i].line);
+  }
 }
 
 }  // namespace
@@ -152,10 +157,14 @@ BoardConfig read_board(const config::Document& document, const std::filesystem::
   each("relays", [&](const std::string& at, const json& item) {
     board.relays.push_back(read_relay(document, at, item, problems));
   });
-  each("sensors", [&](const std::string&, const json& item) {
-    board.sensors.push_back(
-        {text(item, "name"), text(item, "line"), text(item, "printer"), text(item, "heater")});
-  });
+  const auto each_sensor = [&](const char* key, std::vector<SensorConfig>& sensors) {
+    each(key, [&](const std::string&, const json& item) {
+      sensors.push_back(
+          {text(item, "name"), text(item, "line"), text(item, "printer"), text(item, "heater")});
+    });
+  };
+  each_sensor("sensors", board.sensors);
+  each_sensor("currents", board.currents);
   if (value.contains("alarm")) board.alarm_line = text(value.at("alarm"), "line");
   check_lines(document, board, problems);
   return board;

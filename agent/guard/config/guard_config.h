@@ -29,6 +29,7 @@ struct HeaterProfile {
   // The physical envelope of what may be learned; 0 = not known.
   double heater_watts = 0;
   double heated_mass_grams = 0;  ///< Block and nozzle, or plate and glass.
+  double usual_celsius = 0;      ///< What a supervised heat-up heats it to.
 };
 
 /// How a printer is stopped and what it is like.
@@ -88,7 +89,8 @@ struct BoardConfig {
   std::vector<InputConfig> inputs;
   std::vector<RelayConfig> relays;
   std::string alarm_line;
-  std::vector<SensorConfig> sensors;
+  std::vector<SensorConfig> sensors;   ///< Temperature.
+  std::vector<SensorConfig> currents;  ///< Amps through a heater's wire.
 };
 
 struct GuardConfig {

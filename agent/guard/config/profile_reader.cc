@@ -1,5 +1,6 @@
 #include "agent/guard/config/profile_reader.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -16,12 +17,23 @@ HeaterKind kind_of(const std::string& name) {
 /// Where a person may touch it (docs/safety.md, times).
 double safe_at_most(HeaterKind kind) { return kind == HeaterKind::hotend ? 60 : 50; }
 
+/// The heat-up may overshoot, and must never meet the limit.
+constexpr double usual_below_limit = 25;
+
+/// What most prints ask for: PLA on a warm bed. Hot enough to learn from, and no plastic chars.
+double usual(HeaterKind kind) {
+  if (kind == HeaterKind::hotend) return 210;
+  return kind == HeaterKind::bed ? 60 : 45;
+}
+
 HeaterProfile read_heater(const json& value) {
   HeaterProfile heater;
   heater.name = value.at("name").get<std::string>();
   heater.kind = kind_of(heater.name);
   heater.limit_celsius = value.at("limit_celsius").get<double>();
   heater.safe_celsius = value.value("safe_celsius", safe_at_most(heater.kind));
+  heater.usual_celsius = value.value(
+      "usual_celsius", std::min(usual(heater.kind), heater.limit_celsius - usual_below_limit));
   heater.minimum_celsius = value.value("minimum_celsius", 5.0);
   heater.fastest_rise_kelvin_per_s = value.at("fastest_rise_k_per_s").get<double>();
   heater.watch_period = std::chrono::seconds(value.at("watch_period_s").get<int>());
@@ -42,6 +54,9 @@ void check_heater(const config::Document& document, const std::string& at,
   }
   if (heater.minimum_celsius >= heater.safe_celsius) {
     problems.add(document, at + "/minimum_celsius", "must be below safe_celsius");
+  }
+  if (heater.usual_celsius > heater.limit_celsius - usual_below_limit) {
+    problems.add(document, at + "/usual_celsius", "must be 25 below limit_celsius or less");
   }
   if (heater.limit_celsius <= heater.safe_celsius) {
     problems.add(document, at + "/limit_celsius", "must be above safe_celsius");

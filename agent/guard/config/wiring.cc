@@ -17,7 +17,8 @@ class Wiring {
     for (std::size_t i = 0; i < config_.board.inputs.size(); ++i) check_input(i);
     for (std::size_t i = 0; i < config_.board.relays.size(); ++i) check_relay(i);
     for (std::size_t i = 0; i < config_.printers.size(); ++i) check_printer(i);
-    for (std::size_t i = 0; i < config_.board.sensors.size(); ++i) check_sensor(i);
+    check_sensors("/sensors/", config_.board.sensors);
+    check_sensors("/currents/", config_.board.currents);
     if (config_.board.inputs.empty()) {
       warn("the board has no stop input: no button stops anything on this host");
     }
@@ -127,9 +128,15 @@ class Wiring {
     }
   }
 
-  void check_sensor(std::size_t index) {
-    const auto& sensor = config_.board.sensors[index];
-    const auto at = "/sensors/" + std::to_string(index);
+  void check_sensors(const std::string& list, const std::vector<SensorConfig>& sensors) {
+    std::set<std::string> sensed;
+    for (std::size_t i = 0; i < sensors.size(); ++i) {
+      check_sensor(list + std::to_string(i), sensors[i], sensed);
+    }
+  }
+
+  void check_sensor(const std::string& at, const SensorConfig& sensor,
+                    std::set<std::string>& sensed) {
     const auto* owner = printer(sensor.printer);
     if (owner == nullptr) {
       problems_.add(board_, at + "/printer",
@@ -139,7 +146,7 @@ class Wiring {
                     sensor.printer + " has no heater " + sensor.heater + "; its profile has " +
                         heaters_of(*owner));
     }
-    if (!sensed_.insert(sensor.printer + "/" + sensor.heater).second) {
+    if (!sensed.insert(sensor.printer + "/" + sensor.heater).second) {
       problems_.add(board_, at + "/heater", "another sensor is at this heater already");
     }
   }
@@ -148,7 +155,6 @@ class Wiring {
   const config::Document& board_;
   GuardConfig& config_;
   Problems& problems_;
-  std::set<std::string> sensed_;
 };
 
 }  // namespace

@@ -32,7 +32,8 @@ constexpr std::array verb_rights{
     VerbRight{"events", Right::read, true},
     VerbRight{"restart", Right::operate, false},
     VerbRight{"silence", Right::operate, false},
-    VerbRight{"commission", Right::operate, false},
+    VerbRight{"commission", Right::operate, false},  // Its heating steps: see missing_right.
+    VerbRight{"models", Right::read, false},
     VerbRight{"forget_restarts", Right::operate, false},
     // Whatever leads towards heat is for the people of the reset group.
     VerbRight{"reset", Right::reset, false},
@@ -41,6 +42,7 @@ constexpr std::array verb_rights{
     VerbRight{"arm", Right::reset, false},
     VerbRight{"watch", Right::reset, false},
     VerbRight{"unpark", Right::reset, false},
+    VerbRight{"approve_model", Right::reset, false},
     VerbRight{"durable", Right::uplink, true},
     VerbRight{"challenge", Right::uplink, true},
     VerbRight{"grant", Right::uplink, true},
@@ -237,6 +239,16 @@ void perform_on_printer(Request& request, GuardService& service, const Peer& pee
   }
 }
 
+void perform_models(Request& request, GuardService& service, const Peer& peer) {
+  Fields fields(request.body);
+  const bool approve = request.verb == "approve_model";
+  const auto printer = fields.text("printer", name_bytes_max, approve);
+  const auto heater = fields.text("heater", name_bytes_max, false);
+  if (!fields.problem().empty()) return answer_problem(request, "bad_request", fields.problem());
+  if (approve) return answer_result(request, service.approve_model(printer, heater, peer));
+  answer_json(request, service.models(printer));
+}
+
 // Cuts the list at its end until the answer fits into a line; the caller asks again from there.
 void shrink_events(json& result) {
   auto found = result.find("events");
@@ -333,12 +345,19 @@ void perform_durable(Request& request, GuardService& service) {
   answer_result(request, service.mark_durable(log, sequence));
 }
 
+// The checks of commissioning are for everybody; what begins or prolongs heat is not.
+Right right_for(const VerbRight& verb, const Request& request) {
+  if (verb.verb != "commission" || !request.body.is_object()) return verb.right;
+  const auto step = request.body.value("step", json());
+  return step == "begin" || step == "confirm" ? Right::reset : verb.right;
+}
+
 // Empty when `peer` may use the verb, else the sentence that says what is missing.
-std::string missing_right(const VerbRight& verb, const Peer& peer) {
+std::string missing_right(const VerbRight& verb, const Request& request, const Peer& peer) {
   if (peer.uplink) {
     return verb.on_uplink ? "" : "the uplink may never ask for this; use control.sock";
   }
-  switch (verb.right) {
+  switch (right_for(verb, request)) {
     case Right::read:
     case Right::operate:
       return peer.operate ? "" : peer.name + " is not in the guard's operator group";
@@ -363,7 +382,7 @@ void route(Request& request, GuardService& service, const Peer& peer, MonotonicT
                               "'; this guard knows status, stop, reset, release, events and the "
                               "others of docs/cli.md");
   }
-  if (const auto missing = missing_right(*verb, peer); !missing.empty()) {
+  if (const auto missing = missing_right(*verb, request, peer); !missing.empty()) {
     return answer_problem(request, "not_allowed", missing);
   }
   const std::string& name = request.verb;
@@ -378,6 +397,7 @@ void route(Request& request, GuardService& service, const Peer& peer, MonotonicT
   if (name == "durable") return perform_durable(request, service);
   if (name == "grant") return perform_grant(request, service, peer);
   if (name == "event") return perform_event(request, service, peer);
+  if (name == "models" || name == "approve_model") return perform_models(request, service, peer);
   perform_on_printer(request, service, peer);
 }
 

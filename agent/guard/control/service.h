@@ -58,8 +58,14 @@ class GuardService {
   virtual Result<void> confirm(const std::string& printer, const Peer& peer) = 0;
   virtual Result<void> arm(const std::string& printer, const Peer& peer) = 0;
   virtual Result<void> watch(const std::string& printer, int hours, const Peer& peer) = 0;
+  /// `step`: empty for the checks; "begin", "look", "confirm" and "cancel" for the heat-up.
   virtual Result<nlohmann::json> commission(const std::string& printer, const std::string& step,
                                             const Peer& peer) = 0;
+  /// Learned and proposed models; of all printers when `printer` is empty.
+  virtual Result<nlohmann::json> models(const std::string& printer) = 0;
+  /// Takes what ordinary prints proposed; of every heater when `heater` is empty.
+  virtual Result<void> approve_model(const std::string& printer, const std::string& heater,
+                                     const Peer& peer) = 0;
   virtual Result<void> restart(const Peer& peer) = 0;
   virtual Result<void> silence(const Peer& peer) = 0;
   virtual Result<void> unpark(const Peer& peer) = 0;

@@ -13,6 +13,7 @@
 #include "agent/guard/latch/mapped_state.h"
 #include "agent/guard/machine/machine.h"
 #include "agent/guard/stop/stop_bytes.h"
+#include "agent/guard/thermal/heater_model.h"
 
 namespace firebreak::guard {
 
@@ -53,6 +54,25 @@ inline constexpr std::uint32_t watch = 1U << 3;
 inline constexpr std::uint32_t unpark = 1U << 4;
 }  // namespace request
 
+/// The models that a printer's monitor is to use, in the profile's order of heaters. One that was
+/// not learned means: wide priors.
+struct ModelsInUse {
+  std::uint32_t serial = 0;  ///< Counts changes.
+  std::array<thermal::HeaterModel, max_heaters> heaters{};
+};
+
+/// What screens say of a heater's model.
+struct ModelNote {
+  enum class State : std::uint8_t { none, commissioned, asks_again };
+  State state = State::none;
+  bool in_use = false;    ///< False: wide priors protect.
+  bool proposed = false;  ///< A model from ordinary prints waits for a person's approval.
+  float residual = unknown;
+  std::int64_t learned_wall_ms = 0;
+  char why[120] = {};  ///< Why it asks again; empty otherwise.
+};
+using ModelNotes = std::array<ModelNote, max_heaters>;
+
 /// One printer as the running guard has it: configuration, the meeting place of its threads, and
 /// the machine's memory, which the estop thread alone writes.
 struct PrinterRuntime {
@@ -75,6 +95,7 @@ struct PrinterRuntime {
     std::size_t heater = 0;
   };
   std::vector<OwnSensor> own_sensors;
+  std::vector<OwnSensor> own_currents;  ///< The same for amps.
 
   PrinterShared shared;
   // Written by the monitor thread.
@@ -82,6 +103,15 @@ struct PrinterRuntime {
   std::atomic<std::uint32_t> cold_minutes{0};     ///< Whole minutes seen cold and idle, up to 60.
   std::atomic<bool> blind{false};                 ///< Blind while it may be hot.
   std::atomic<std::uint32_t> trusted_heaters{0};  ///< Bit per heater: fresh and not doubted.
+  std::atomic<std::int64_t> drifting_ns{0};  ///< Since when D6 has been warning; 0 = it is not.
+  std::atomic<std::uint32_t> drifting_heaters{0};  ///< Bit per heater that D6 warned of since then.
+
+  // Written by the commissioning thread.
+  Seqlock<ModelsInUse> models;
+  Seqlock<ModelNotes> model_notes;
+  /// CLOCK_MONOTONIC by when a supervised heat-up must have given its next sign of a person and of
+  /// its own thread; past it the monitor stops the printer. 0: the guard does not heat.
+  std::atomic<std::int64_t> heat_up_due_ns{0};
 
   std::atomic<std::uint32_t> requests{0};  // Raised by the control thread.
   std::atomic<std::int64_t> watch_ns{0};

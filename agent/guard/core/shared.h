@@ -101,6 +101,22 @@ class Seqlock {
   std::array<std::atomic<std::uint64_t>, words> words_{};
 };
 
+/// One line of G-code of the guard's own, for a commissioning. Plain data.
+struct OwnOrder {
+  std::uint32_t serial = 0;   ///< Counts orders; 0 = none yet.
+  std::int64_t until_ns = 0;  ///< CLOCK_MONOTONIC: not sent after this, so that none is stale.
+  char line[32] = {};         ///< Without line feed, zero-ended.
+};
+
+/// The gains of a heater's controller as the firmware told them last. NaN = never told.
+struct PidValues {
+  float p = unknown, i = unknown, d = unknown;
+};
+struct ControllerValues {
+  PidValues hotend;  ///< M301.
+  PidValues bed;     ///< M304.
+};
+
 /// Where a printer's link stands. Only `ready` and `halted` carry readings that count.
 enum class LinkState : std::uint32_t {
   absent,         ///< The port does not exist or was unplugged.
@@ -150,6 +166,14 @@ struct PrinterShared {
   std::atomic<std::uint32_t> printing{0};       ///< 1 while a host streams motion.
   std::atomic<std::uint32_t> revival_done{0};   ///< Counts finished revivals (DTR pulse + hold).
   std::atomic<std::uint32_t> foreign_bytes{0};
+  std::atomic<std::uint32_t> own_order_done{0};  ///< Serial of the last acknowledged OwnOrder.
+  Seqlock<ControllerValues> controllers;
+
+  // Written by the commissioning thread.
+  /// 1 while the guard heats by itself: the host keeps its questions, and nothing else of it
+  /// passes.
+  std::atomic<std::uint32_t> commissioning{0};
+  Seqlock<OwnOrder> own_order;
 
   // Written by the estop thread (the machine).
   std::atomic<LinkMode> link_mode{LinkMode::latched};

@@ -40,9 +40,9 @@ class Board {
   /// when the hardware itself is gone: every input then counts as pressed.
   virtual std::size_t read_changes(std::span<InputEdge> edges, bool& lost) noexcept = 0;
 
-  /// Newest value of an own temperature sensor and its age's start; false if there is none yet.
-  virtual bool own_reading(std::size_t line, float& celsius,
-                           std::int64_t& at_ns) const noexcept = 0;
+  /// Newest value of an own sensor (°C, or A for a current) and its age's start; false if there is
+  /// none yet.
+  virtual bool own_reading(std::size_t line, float& value, std::int64_t& at_ns) const noexcept = 0;
 };
 
 }  // namespace firebreak::guard

@@ -72,7 +72,7 @@ Result<std::size_t> SimBoard::claim(const std::string& line, const std::string& 
   for (int packets = 0; packets < 256; ++packets) {
     const std::string answer = receive(fd_, answer_limit_ms);
     InputEdge edge;
-    if (answer.starts_with("edge") || answer.starts_with("celsius")) {
+    if (answer.starts_with("edge") || answer.starts_with("celsius") || answer.starts_with("amps")) {
       take(answer.c_str(), edge);
       continue;
     }
@@ -128,7 +128,7 @@ bool SimBoard::take(const char* packet, InputEdge& edge) noexcept {
   int index = -1;
   int level = 0;
   std::int64_t at_ns = 0;
-  float celsius = 0;
+  float value = 0;
   std::size_t position = 0;
   if (std::sscanf(packet, "edge %d %d %" SCNd64, &index, &level, &at_ns) == 3) {
     Line* line = by_index(index, position);
@@ -137,11 +137,12 @@ bool SimBoard::take(const char* packet, InputEdge& edge) noexcept {
     edge = {position, level != 0, at_ns};
     return true;
   }
-  if (std::sscanf(packet, "celsius %d %f", &index, &celsius) == 2) {
+  if (std::sscanf(packet, "celsius %d %f", &index, &value) == 2 ||
+      std::sscanf(packet, "amps %d %f", &index, &value) == 2) {
     Line* line = by_index(index, position);
     if (line == nullptr) return false;
-    line->celsius.store(celsius, std::memory_order_relaxed);
-    line->celsius_at_ns.store(monotonic_ns(), std::memory_order_release);
+    line->value.store(value, std::memory_order_relaxed);
+    line->value_at_ns.store(monotonic_ns(), std::memory_order_release);
   }
   return false;
 }
@@ -162,9 +163,9 @@ std::size_t SimBoard::read_changes(std::span<InputEdge> edges, bool& lost) noexc
   return count;
 }
 
-bool SimBoard::own_reading(std::size_t line, float& celsius, std::int64_t& at_ns) const noexcept {
-  at_ns = lines_[line].celsius_at_ns.load(std::memory_order_acquire);
-  celsius = lines_[line].celsius.load(std::memory_order_relaxed);
+bool SimBoard::own_reading(std::size_t line, float& value, std::int64_t& at_ns) const noexcept {
+  at_ns = lines_[line].value_at_ns.load(std::memory_order_acquire);
+  value = lines_[line].value.load(std::memory_order_relaxed);
   return at_ns != 0;
 }
 

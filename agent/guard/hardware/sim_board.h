@@ -25,13 +25,13 @@ class SimBoard final : public Board {
   bool set(std::size_t line, bool level) noexcept override;
   [[nodiscard]] int poll_fd() const noexcept override { return fd_; }
   std::size_t read_changes(std::span<InputEdge> edges, bool& lost) noexcept override;
-  bool own_reading(std::size_t line, float& celsius, std::int64_t& at_ns) const noexcept override;
+  bool own_reading(std::size_t line, float& value, std::int64_t& at_ns) const noexcept override;
 
  private:
   struct Line {
     std::atomic<bool> level{false};
-    std::atomic<float> celsius{0};
-    std::atomic<std::int64_t> celsius_at_ns{0};
+    std::atomic<float> value{0};  ///< °C, or A.
+    std::atomic<std::int64_t> value_at_ns{0};
     int index = -1;                                  ///< The simulator's number of this line.
     std::array<std::array<char, 16>, 2> messages{};  ///< "set <index> 0" and "… 1", ready-made.
     std::size_t message_size = 0;

@@ -9,7 +9,7 @@
 namespace firebreak::guard {
 
 enum class Asker : std::uint8_t { host, own };
-enum class Question : std::uint8_t { other, temperature, identity, autoreport };
+enum class Question : std::uint8_t { other, temperature, identity, autoreport, order, settings };
 
 /// A line that is on its way to the printer and will be acknowledged.
 struct PendingAnswer {

@@ -266,6 +266,7 @@ void LinkCore::ask(MonotonicTime now) {
     case LinkState::identifying:
     case LinkState::wrong_printer: ask_identity(now); break;
     case LinkState::ready:
+      if (take_own_order(now)) break;
       if (!info_known_ && now - asked_at_ > identity_again_every) {
         // A port taken over from an earlier run: what it can do is not known here.
         asked_at_ = now;
@@ -323,6 +324,36 @@ void LinkCore::ask_temperature(MonotonicTime now) noexcept {
   ++unanswered_;
   command_ = Command::ask_temperature;
   command_text_ = "M105\n";
+}
+
+/// While the guard heats by itself its orders go before every question; first of all the firmware
+/// is asked for its settings, to know later whether they are still those of the model.
+bool LinkCore::take_own_order(MonotonicTime now) noexcept {
+  const bool commissioning = shared_.commissioning.load() != 0 && mode_ == LinkMode::pass;
+  if (!commissioning) {
+    settings_asked_ = false;
+    return false;
+  }
+  if (!settings_asked_) {
+    settings_asked_ = true;
+    command_ = Command::ask_settings;
+    command_text_ = "M503\n";
+    return true;
+  }
+  OwnOrder order;
+  if (!shared_.own_order.load(order) || order.serial == orders_sent_) return false;
+  orders_sent_ = order.serial;
+  if (now.time_since_epoch().count() > order.until_ns) return false;
+  order_ = order;
+  std::size_t size = 0;
+  while (size < sizeof(order.line) && order.line[size] != '\0') {
+    order_text_[size] = order.line[size];
+    ++size;
+  }
+  order_text_[size++] = '\n';
+  command_ = Command::own_order;
+  command_text_ = {order_text_.data(), size};
+  return true;
 }
 
 milliseconds LinkCore::wait(MonotonicTime now) const noexcept {

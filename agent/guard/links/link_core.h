@@ -50,7 +50,14 @@ class LinkCore final : private HostLineObserver {
   [[nodiscard]] int port_fd() const noexcept { return port_.fd(); }
 
  private:
-  enum class Command : std::uint8_t { none, ask_temperature, ask_identity, autoreport_on };
+  enum class Command : std::uint8_t {
+    none,
+    ask_temperature,
+    ask_identity,
+    ask_settings,
+    autoreport_on,
+    own_order
+  };
 
   // link_core.cc: the port and who is behind it.
   void open_port(MonotonicTime now);
@@ -62,6 +69,7 @@ class LinkCore final : private HostLineObserver {
   void ask(MonotonicTime now);
   void ask_identity(MonotonicTime now) noexcept;
   void ask_temperature(MonotonicTime now) noexcept;
+  bool take_own_order(MonotonicTime now) noexcept;
   void run_revival(MonotonicTime now);
   void follow_mode(MonotonicTime now) noexcept;
   void publish() noexcept;
@@ -80,6 +88,7 @@ class LinkCore final : private HostLineObserver {
   void on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept;
   void store_samples(const HeaterSamples& samples, Belief belief, MonotonicTime now) noexcept;
   bool settle_answer(const ParsedLine& parsed, bool& answers_question, MonotonicTime now);
+  void learn_controller(std::string_view line) noexcept;
   [[nodiscard]] bool expects_unasked(const ParsedLine& parsed, MonotonicTime now) const noexcept;
 
   // link_host.cc: the host, and all output.
@@ -134,6 +143,11 @@ class LinkCore final : private HostLineObserver {
   std::size_t command_sent_ = 0;
   MonotonicTime command_since_{};
   MonotonicTime asked_at_{};
+  OwnOrder order_{};  ///< The one that is being sent, or was last.
+  std::array<char, 33> order_text_{};
+  std::uint32_t orders_sent_ = 0;  ///< Serial of the last one that has left or was let go.
+  bool settings_asked_ = false;    ///< M503, once a commissioning.
+  ControllerValues controllers_{};
   int unanswered_ = 0;
   int identity_tries_ = 0;
   bool lines_since_open_ = false;

@@ -22,6 +22,7 @@ GatePolicy LinkCore::policy() const noexcept {
   GatePolicy policy;
   policy.allowlist_only = stops();
   policy.no_new_heat = shared_.no_new_heat.load() != 0;
+  policy.commissioning = shared_.commissioning.load() != 0;
   return policy;
 }
 
@@ -85,6 +86,8 @@ void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool pa
   }
   answers_.push(answer);
   if (line.heats) raise(link_event::host_heats);
+  const bool sets_gains = line.letter == 'M' && (line.number == 301 || line.number == 304);
+  if (sets_gains) learn_controller(text.substr(std::min(text.size(), text.find("M30"))));
   if (line.waits_for_heat) ++heat_waits_;
   if (line.moves) motion_at_ = now_;
   if (line.tool >= 0) active_tool_ = line.tool;
@@ -140,6 +143,16 @@ void LinkCore::flush_port(MonotonicTime now) noexcept {
     if (state_ != LinkState::ready) answers_.clear();
   }
   if (command_ == Command::autoreport_on) question = Question::autoreport;
+  if (command_ == Command::ask_settings) question = Question::settings;
+  if (command_ == Command::own_order) {
+    question = Question::order;
+    const HostLine order = parse_host_line({order_text_.data(), command_text_.size() - 1});
+    if (order.heats) raise(link_event::host_heats);
+    if (order.fan >= 0) {
+      readings_.fan = static_cast<float>(order.fan) / 255;
+      readings_changed_ = true;
+    }
+  }
   answers_.push({Asker::own, question, now});
   command_ = Command::none;
   command_sent_ = 0;
@@ -181,6 +194,10 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
       host_in_.clear();
       gate_.end_session(port_.fd() >= 0);
       stream_.clear();
+      // What happens from here on (a card, the screen) does not pass through us.
+      readings_.fan = unknown;
+      extrusion_.reset();
+      readings_changed_ = true;
     }
   }
   const int baud = host_.baud();

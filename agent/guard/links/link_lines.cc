@@ -1,5 +1,6 @@
 // What the printer says: from bytes to readings and evidence.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "agent/guard/links/link_core.h"
@@ -14,6 +15,17 @@ using std::chrono::seconds;
 constexpr std::size_t read_at_once = 4096;
 /// Lines that were printed just before a halt may still come just after its first text.
 constexpr std::chrono::milliseconds halt_settles{200};
+
+/// The number behind a letter in `P22.20 I1.08 D114.00`.
+bool gain(std::string_view text, char letter, float& value) noexcept {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != letter || (i > 0 && text[i - 1] != ' ')) continue;
+    const auto* end = text.data() + text.size();
+    return std::from_chars(text.data() + i + 1, end, value).ec == std::errc{} &&
+           std::isfinite(value);
+  }
+  return false;
+}
 
 std::int64_t count_ns(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
 
@@ -63,6 +75,7 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
   ++readings_.lines;
   readings_.line_at_ns = count_ns(now);
   readings_changed_ = true;
+  if (own_ending) learn_controller(line);
   switch (parsed.kind) {
     case LineKind::temperature: on_report(parsed, ending, answers_question, now); break;
     case LineKind::busy:
@@ -92,6 +105,9 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
   if (parsed.kind == LineKind::firmware_info || parsed.kind == LineKind::capability) {
     return answers_.own_pending(Question::identity);
   }
+  // The many lines of our M503 are nothing that the host has asked for.
+  const bool plain = parsed.kind == LineKind::other || parsed.kind == LineKind::echo;
+  if (plain && !parsed.acknowledges && answers_.own_pending(Question::settings)) return true;
   if (!parsed.acknowledges) {
     // Firmwares that answer M105 in two lines: the report first or last, without `ok`.
     if (parsed.kind == LineKind::temperature && !parsed.waits && !autoreport_on_) {
@@ -126,6 +142,9 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
   if (answer.asker == Asker::own && answer.question == Question::autoreport) {
     autoreport_on_ = true;
     autoreport_interval_ = seconds{1};
+  }
+  if (answer.asker == Asker::own && answer.question == Question::order) {
+    shared_.own_order_done.store(order_.serial);
   }
   return answer.asker == Asker::own;
 }
@@ -219,6 +238,8 @@ void LinkCore::on_banner(std::string_view line, bool own_ending, MonotonicTime n
   if (!own_ending && mode_ == LinkMode::pass) return;
   raise(link_event::boot_banner);
   extrusion_.reset();
+  readings_.fan = unknown;
+  readings_changed_ = true;
   if (!own_ending) return;
   if (banner_at_ == MonotonicTime{} || now - banner_at_ > seconds{2}) {
     note(LinkNote::booted, NoteSeverity::info, "the printer has started: ", line);
@@ -261,6 +282,24 @@ void LinkCore::on_firmware_info(const ParsedLine& parsed, LineEnding ending, Mon
   note(LinkNote::wrong_printer, NoteSeverity::alarm,
        "another printer answers on this port: ", identity_.machine);
   line_at_ = now;
+}
+
+/// `echo:  M301 P22.20 I1.08 D114.00`, from an M503 of the host's or of ours.
+void LinkCore::learn_controller(std::string_view line) noexcept {
+  const auto hotend = line.find("M301 "), bed = line.find("M304 ");
+  const auto at = std::min(hotend, bed);
+  // Only as the settings are told: alone on its line, or behind `echo:` and blanks.
+  if (at == std::string_view::npos) return;
+  const auto head = line.substr(0, at);
+  if (!head.empty() && !head.starts_with("echo:")) return;
+  if (head.size() > 5 && head.substr(5).find_first_not_of(' ') != std::string_view::npos) return;
+  PidValues values;
+  const auto text = line.substr(at + 5);
+  if (!gain(text, 'P', values.p) || !gain(text, 'I', values.i) || !gain(text, 'D', values.d)) {
+    return;
+  }
+  (hotend < bed ? controllers_.hotend : controllers_.bed) = values;
+  shared_.controllers.store(controllers_);
 }
 
 /// The `ok` of our M115.

@@ -30,6 +30,7 @@ enum class Cause : std::uint8_t {
   person = 16,
   coordinator = 17,
   firmware_halt = 18,  ///< The firmware halted by itself for a reason that is not thermal.
+  unattended = 19,     ///< A supervised heat-up lost its person, or its guard.
   // Kind G and the guard's own life.
   host_restart = 24,
   bad_slot = 25,
@@ -103,6 +104,8 @@ inline constexpr std::array cause_table{
               "the coordinator asked for a stop"},
     CauseInfo{Cause::firmware_halt, "firmware_halt", TripKind::software, ResetRight::grant, false,
               "the firmware halted by itself"},
+    CauseInfo{Cause::unattended, "unattended", TripKind::software, ResetRight::grant, false,
+              "a supervised heat-up was left alone, or did not go as planned"},
     CauseInfo{Cause::host_restart, "host_restart", TripKind::guard, ResetRight::grant, false,
               "the host has started; nothing is known of the time before"},
     CauseInfo{Cause::bad_slot, "bad_slot", TripKind::guard, ResetRight::machine, false,

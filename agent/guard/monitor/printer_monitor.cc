@@ -21,18 +21,23 @@ constexpr std::uint32_t cold_minutes_max = 60;
 }  // namespace
 
 PrinterMonitor::PrinterMonitor(GuardCore& core, PrinterRuntime& printer, DetectorMemory& memory,
-                               std::span<const thermal::HeaterModel> models, EventQueue& events,
-                               SampleQueue& samples, const Clock& clock)
+                               EventQueue& events, SampleQueue& samples, const Clock& clock)
     : core_(core),
       printer_(printer),
       memory_(memory),
       events_(events),
       samples_(samples),
       clock_(clock),
-      rules_(printer.config.profile, memory.thermal, models),
+      rules_(printer.config.profile, memory.thermal),
       cooling_(printer.config.profile, memory.cooling),
       heat_(printer.config.profile, memory.heat),
-      probation_(printer.config.profile, memory.probation) {}
+      probation_(printer.config.profile, memory.probation),
+      orphan_(memory.heat_up != 0) {
+  for (const auto& sensor : printer.own_currents) {
+    currents_.emplace_back(memory.current[std::min(sensor.heater, max_heaters - 1)]);
+  }
+  follow_models();
+}
 
 bool PrinterMonitor::on_guard() const noexcept {
   return machine_.state == State::armed || machine_.state == State::watch;
@@ -107,6 +112,82 @@ CauseSet PrinterMonitor::judge_firmware(std::uint32_t link_events, std::int64_t 
   }
   if (link_events & link_event::wrong_identity) causes |= bit(Cause::wrong_printer);
   return causes;
+}
+
+/// A heat-up of the guard's own goes on only with its person, its thread and its guard.
+CauseSet PrinterMonitor::judge_heat_up(std::int64_t now_ns) noexcept {
+  const std::int64_t due_ns = printer_.heat_up_due_ns.load(std::memory_order_acquire);
+  const bool latched = machine::latched(machine_);
+  if (latched) orphan_ = false;
+  memory_.heat_up = due_ns != 0 || orphan_ ? 1 : 0;
+  const bool missed = due_ns != 0 && now_ns > due_ns;
+  return (missed || orphan_) && !latched ? bit(Cause::unattended) : 0;
+}
+
+CauseSet PrinterMonitor::judge_currents(const StepInput& input) noexcept {
+  CauseSet causes = 0;
+  for (std::size_t i = 0; i < currents_.size(); ++i) {
+    const auto& sensor = printer_.own_currents[i];
+    const auto& reading = readings_.heaters[sensor.heater];
+    thermal::CurrentView view;
+    view.now_ns = input.now_ns;
+    core_.board->own_reading(sensor.line, view.amps, view.amps_at_ns);
+    view.target_celsius = reading.target_celsius;
+    view.duty = reading.duty;
+    view.reported_at_ns = std::min(reading.celsius_at_ns, reading.target_at_ns);
+    view.relay_open = printer_.relay != nullptr && !printer_.relay->commanded_closed();
+    view.relay_since_ns = printer_.relay == nullptr ? 0 : printer_.relay->commanded_at_ns();
+    view.stopped = input.stopped;
+    const auto found = currents_[i].step(view);
+    if (found.trips) causes |= bit(found.cause);
+    if (found.onset) record_current(sensor.heater, view, found);
+  }
+  return causes;
+}
+
+void PrinterMonitor::record_current(std::size_t heater, const thermal::CurrentView& view,
+                                    const thermal::CurrentFinding& found) noexcept {
+  auto event = make_record(clock_, found.trips ? EventKind::trip : EventKind::warning,
+                           found.trips ? Severity::alarm : Severity::warning,
+                           static_cast<std::int16_t>(printer_.index));
+  event.format_text("{}: {:.2f} A: {}", printer_.config.profile.heaters[heater].name, view.amps,
+                    found.sentence);
+  event.add("heater", heater);
+  event.add("amps", view.amps);
+  event.add("target", view.target_celsius);
+  event.add("duty", view.duty);
+  event.format_data(R"({{"rule":"{}","detector":"D8"}})", found.rule);
+  events_.push(event);
+}
+
+void PrinterMonitor::follow_models() noexcept {
+  ModelsInUse models;
+  if (!printer_.models.load(models) || models.serial == models_serial_) return;
+  models_serial_ = models.serial;
+  const auto& heaters = printer_.config.profile.heaters;
+  for (std::size_t i = 0; i < heaters.size(); ++i) {
+    const auto& model = models.heaters[i];
+    rules_.use(i, model.learned != 0 ? model : thermal::wide_model(heaters[i]));
+  }
+}
+
+/// For how long D6 has been warning without a pause of more than a minute.
+void PrinterMonitor::follow_drift(const thermal::StepReport& report, std::int64_t now_ns) noexcept {
+  std::uint32_t drifts = 0;
+  for (const auto& verdict : report.all()) {
+    const bool drift =
+        verdict.rule == thermal::Rule::drift_more || verdict.rule == thermal::Rule::drift_less;
+    if (drift) drifts |= 1U << verdict.heater;
+  }
+  if (drifts != 0) {
+    drift_seen_ns_ = now_ns;
+    std::int64_t none = 0;
+    printer_.drifting_heaters.fetch_or(drifts, std::memory_order_acq_rel);
+    printer_.drifting_ns.compare_exchange_strong(none, now_ns);
+  } else if (now_ns - drift_seen_ns_ > 60 * second_ns) {
+    printer_.drifting_heaters.store(0, std::memory_order_release);
+    printer_.drifting_ns.store(0, std::memory_order_release);
+  }
 }
 
 CauseSet PrinterMonitor::judge_probation(const StepInput& input, MonitorFacts& facts) noexcept {
@@ -238,6 +319,7 @@ void PrinterMonitor::step(std::int64_t now_ns) noexcept {
   printer_.seen.load(machine_);
   printer_.shared.readings.load(readings_);
   const std::uint32_t link_events = printer_.shared.events.exchange(0, std::memory_order_acq_rel);
+  follow_models();
   const StepInput input = look(now_ns, link_events);
   follow_state(input);
   const auto& report = rules_.step(input, readings_);
@@ -248,6 +330,8 @@ void PrinterMonitor::step(std::int64_t now_ns) noexcept {
   facts.for_entered_ns = machine_.entered_ns;
   CauseSet causes = report.trips;
   causes |= judge_firmware(link_events, now_ns);
+  causes |= judge_heat_up(now_ns);
+  causes |= judge_currents(input);
   causes |= judge_probation(input, facts);
   judge_stop(input, link_events, facts);
   facts.hot = may_be_hot(input, report.possibly_hot);
@@ -261,6 +345,7 @@ void PrinterMonitor::step(std::int64_t now_ns) noexcept {
       static_cast<std::uint32_t>((now_ns - memory_.cold_since_ns) / (60 * second_ns));
   printer_.cold_minutes.store(std::min(minutes, cold_minutes_max), std::memory_order_release);
   record_verdicts(report);
+  follow_drift(report, now_ns);
   record_samples(now_ns);
 }
 

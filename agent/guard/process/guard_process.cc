@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "agent/guard/blackbox/black_box.h"
+#include "agent/guard/commission/commissioner.h"
 #include "agent/guard/control/server.h"
 #include "agent/guard/links/marlin_link.h"
 #include "agent/guard/monitor/monitor_loop.h"
@@ -93,6 +94,7 @@ class GuardProcess {
   std::vector<std::unique_ptr<MarlinLink>> links_;
   std::unique_ptr<SlotWriter> slots_;
   std::unique_ptr<EstopLoop> estop_;
+  std::unique_ptr<commission::Commissioner> commissioner_;
   std::unique_ptr<MonitorLoop> monitor_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<GuardServiceImpl> service_;
@@ -128,6 +130,8 @@ Result<void> GuardProcess::build() {
   slots_ = std::make_unique<SlotWriter>(*core_, std::move(*slots), box_->event_queue(), clock_,
                                         report_.boots);
   estop_ = std::make_unique<EstopLoop>(*core_, box_->event_queue(256), clock_);
+  commissioner_ =
+      std::make_unique<commission::Commissioner>(*core_, box_->event_queue(128), clock_);
   monitor_ =
       std::make_unique<MonitorLoop>(*core_, box_->event_queue(256), box_->sample_queue(), clock_);
   supervisor_ = std::make_unique<Supervisor>(*core_, manager_, *own_events_, clock_);
@@ -158,6 +162,7 @@ Result<void> GuardProcess::start_threads() {
     begin("link", priority::link, [&link, this] { link->run(stop_links_.get_token()); });
   }
   begin("monitor", priority::monitor, [this] { monitor_->run(); });
+  begin("commission", priority::ordinary, [this] { commissioner_->run(); });
   begin("slots", priority::ordinary, [this] { slots_->run(); });
   if (auto opened = open_sockets(); !opened) return opened;
   begin("store", priority::ordinary, [this] {
@@ -188,8 +193,8 @@ Result<void> GuardProcess::open_sockets() {
     if (!parsed) return fail(parsed.error());
     key = *parsed;
   }
-  service_ = std::make_unique<GuardServiceImpl>(*core_, *box_, *slots_, box_->event_queue(128),
-                                                clock_, key);
+  service_ = std::make_unique<GuardServiceImpl>(*core_, *box_, *slots_, *commissioner_,
+                                                box_->event_queue(128), clock_, key);
   const ControlRights rights = resolve_rights({config_.operator_group, config_.reset_group,
                                                config_.uplink_user, "/etc/group", "/etc/passwd"});
   for (const auto& warning : rights.warnings) core_->warnings.push_back(warning);

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "agent/guard/process/commission_check.h"
 #include "agent/guard/process/status_report.h"
 #include "common/base/escape.h"
 
@@ -37,11 +36,12 @@ std::string join(const std::vector<std::string>& sentences) {
 }  // namespace
 
 GuardServiceImpl::GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots,
-                                   EventQueue& events, const Clock& clock,
-                                   std::optional<GrantKey> grant_key)
+                                   commission::Commissioner& commissioner, EventQueue& events,
+                                   const Clock& clock, std::optional<GrantKey> grant_key)
     : core_(core),
       box_(box),
       slots_(slots),
+      commissioner_(commissioner),
       events_(events),
       clock_(clock),
       grants_(printer_names(core), std::move(grant_key), clock) {}
@@ -254,17 +254,6 @@ Result<void> GuardServiceImpl::watch(const std::string& name, int hours, const P
   auto done = post(**printer, request::watch, State::watch, "go to watch mode");
   if (done) record(EventKind::command, *printer, peer, fmt::format("watch mode for {} h", hours));
   return done;
-}
-
-Result<json> GuardServiceImpl::commission(const std::string& name, const std::string&,
-                                          const Peer& peer) {
-  auto printer = find(name);
-  if (!printer) return fail(printer.error());
-  json report = commission_check(core_, **printer, monotonic_ns());
-  record(EventKind::commission, *printer, peer,
-         report["complete"].get<bool>() ? "commissioning checks: all done"
-                                        : "commissioning checks: not complete");
-  return report;
 }
 
 Result<void> GuardServiceImpl::restart(const Peer& peer) {

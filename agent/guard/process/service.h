@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/guard/blackbox/black_box.h"
+#include "agent/guard/commission/commissioner.h"
 #include "agent/guard/control/service.h"
 #include "agent/guard/core/guard_core.h"
 #include "agent/guard/grant/challenge_book.h"
@@ -18,8 +19,9 @@ namespace firebreak::guard {
 /// Control thread only.
 class GuardServiceImpl final : public GuardService {
  public:
-  GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots, EventQueue& events,
-                   const Clock& clock, std::optional<GrantKey> grant_key);
+  GuardServiceImpl(GuardCore& core, BlackBox& box, SlotWriter& slots,
+                   commission::Commissioner& commissioner, EventQueue& events, const Clock& clock,
+                   std::optional<GrantKey> grant_key);
 
   /// What to call while a request waits for its effect, so that no stop waits behind it.
   void attend_stops_with(std::function<void()> attend) { attend_stops_ = std::move(attend); }
@@ -33,6 +35,9 @@ class GuardServiceImpl final : public GuardService {
   Result<void> watch(const std::string& printer, int hours, const Peer& peer) override;
   Result<nlohmann::json> commission(const std::string& printer, const std::string& step,
                                     const Peer& peer) override;
+  Result<nlohmann::json> models(const std::string& printer) override;
+  Result<void> approve_model(const std::string& printer, const std::string& heater,
+                             const Peer& peer) override;
   Result<void> restart(const Peer& peer) override;
   Result<void> silence(const Peer& peer) override;
   Result<void> unpark(const Peer& peer) override;
@@ -48,6 +53,7 @@ class GuardServiceImpl final : public GuardService {
   Result<void> reset_host(const ResetRequest& request, const Peer& peer);
   Result<void> reset_group(PrinterRuntime& printer, const ResetClaim& claim, const Peer& peer,
                            const std::string& reason);
+  Result<nlohmann::json> begin_heat_up(PrinterRuntime& printer, const Peer& peer);
   /// Posts `bits` to a printer and waits until it is in `wanted`, at most half a second.
   Result<void> post(PrinterRuntime& printer, std::uint32_t bits, machine::State wanted,
                     const std::string& what);
@@ -57,6 +63,7 @@ class GuardServiceImpl final : public GuardService {
   GuardCore& core_;
   BlackBox& box_;
   SlotWriter& slots_;
+  commission::Commissioner& commissioner_;
   EventQueue& events_;
   const Clock& clock_;
   ChallengeBook grants_;

@@ -150,15 +150,16 @@ Result<void> claim_inputs(GuardCore& core) {
   return {};
 }
 
-Result<void> claim_sensors(GuardCore& core) {
-  for (const auto& config : core.config.board.sensors) {
+Result<void> claim_sensors(GuardCore& core, const std::vector<SensorConfig>& sensors,
+                           std::vector<PrinterRuntime::OwnSensor> PrinterRuntime::*place) {
+  for (const auto& config : sensors) {
     const auto line = core.board->claim_input(config.line);
     if (!line) return fail(line.error().within("sensor " + config.name));
     PrinterRuntime* printer = core.find(config.printer);
     if (printer == nullptr) continue;
     const auto& heaters = printer->config.profile.heaters;
     for (std::size_t i = 0; i < heaters.size(); ++i) {
-      if (heaters[i].name == config.heater) printer->own_sensors.push_back({*line, i});
+      if (heaters[i].name == config.heater) (printer->*place).push_back({*line, i});
     }
   }
   return {};
@@ -248,7 +249,11 @@ Result<std::unique_ptr<GuardCore>> build_core(GuardConfig config, DescriptorKeep
   }
   place_printers(*core, slot, report.kind);
   if (auto claimed = claim_inputs(*core); !claimed) return fail(claimed.error());
-  if (auto claimed = claim_sensors(*core); !claimed) return fail(claimed.error());
+  const auto& own = core->config.board;
+  for (auto claimed : {claim_sensors(*core, own.sensors, &PrinterRuntime::own_sensors),
+                       claim_sensors(*core, own.currents, &PrinterRuntime::own_currents)}) {
+    if (!claimed) return fail(claimed.error());
+  }
   if (auto claimed = claim_relays(*core); !claimed) return fail(claimed.error());
   core->host_seen.store(host);
   core->mapped->layout().last_pulse_ns.store(now_ns, std::memory_order_release);

@@ -72,6 +72,33 @@ json heaters_of(const PrinterRuntime& printer, const PrinterReadings& readings, 
   return heaters;
 }
 
+std::string_view name(ModelNote::State state) {
+  switch (state) {
+    case ModelNote::State::none: return "uncommissioned";
+    case ModelNote::State::commissioned: return "commissioned";
+    case ModelNote::State::asks_again: return "asks_again";
+  }
+  return "uncommissioned";
+}
+
+json models_of(const PrinterRuntime& printer) {
+  ModelNotes notes{};
+  printer.model_notes.load(notes);
+  json models = json::array();
+  for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
+    const auto& note = notes[i];
+    models.push_back(
+        {{"heater", printer.config.profile.heaters[i].name},
+         {"state", name(note.state)},
+         {"in_use", note.in_use},
+         {"proposed", note.proposed},
+         {"learned_ms", note.learned_wall_ms == 0 ? json(nullptr) : json(note.learned_wall_ms)},
+         {"residual", number_or_null(note.residual)},
+         {"why", note.why}});
+  }
+  return models;
+}
+
 json no_new_heat_reasons(std::uint32_t reasons) {
   json names = json::array();
   if (reasons & machine::no_new_heat::watch_ended) names.push_back("watch_ended");
@@ -147,6 +174,8 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
       {"identity",
        {{"firmware", identity.firmware}, {"machine", identity.machine}, {"uuid", identity.uuid}}},
       {"heaters", heaters_of(printer, readings, counts, now_ns)},
+      {"models", models_of(printer)},
+      {"commissioning", printer.shared.commissioning.load(std::memory_order_acquire) != 0},
       {"printing", printer.shared.printing.load(std::memory_order_acquire) != 0},
       {"host_attached", printer.shared.host_attached.load(std::memory_order_acquire) != 0},
       {"pty", (run_dir / printer.config.pty).string()},
@@ -222,6 +251,16 @@ void warn_of_relay_rest(const PrinterRuntime& printer, std::int64_t now_ns, json
       printer.config.name, machine::times::closings_an_hour, left_s / 60 + 1));
 }
 
+void warn_of_models(const PrinterRuntime& printer, json& warnings) {
+  ModelNotes notes{};
+  printer.model_notes.load(notes);
+  for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
+    if (notes[i].state != ModelNote::State::asks_again) continue;
+    warnings.push_back(fmt::format("{}: {} asks to be commissioned again: {}", printer.config.name,
+                                   printer.config.profile.heaters[i].name, notes[i].why));
+  }
+}
+
 json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t now_ns) {
   json warnings = core.warnings;
   if (now_ns - core.liveness.store_ns.load() > warn_after_ms * 1'000'000LL) {
@@ -232,6 +271,7 @@ json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t no
   }
   for (const auto& printer : core.printers) {
     warn_of_relay_rest(*printer, now_ns, warnings);
+    warn_of_models(*printer, warnings);
     if (printer->relay == nullptr) {
       warnings.push_back(printer->config.name + " has no independent stop: no relay cuts it");
     } else if (!printer->covered) {

@@ -10,6 +10,13 @@ constexpr std::chrono::seconds group_gap{5};
 /// No host has more lines on their way: Marlin's queue and receive ring hold fewer.
 constexpr std::size_t acknowledged_at_latch = 32;
 
+std::string_view why_refused(const GatePolicy& policy) noexcept {
+  if (policy.allowlist_only)
+    return " is stopped: nothing passes until it is reset at the machine\n";
+  if (policy.commissioning) return " is being commissioned: print again when that is over\n";
+  return " may not heat now: firebreak local status says why\n";
+}
+
 }  // namespace
 
 HostGate::HostGate(std::string_view printer, HostLineObserver& observer) noexcept
@@ -40,8 +47,8 @@ void HostGate::end_line(char end, const GatePolicy& policy, MonotonicTime now) n
   const HostLine line = parse_host_line(text);
   bool passed = fate_ == Fate::passing;
   if (fate_ == Fate::gathering && line.answered) {
-    passed = !too_long_ && (!policy.allowlist_only || line.allowed) &&
-             (!policy.no_new_heat || !line.heats);
+    const bool allowlist = policy.allowlist_only || policy.commissioning;
+    passed = !too_long_ && (!allowlist || line.allowed) && (!policy.no_new_heat || !line.heats);
     if (passed) {
       to_port.append(text);
       to_port.append({&end, 1});
@@ -71,9 +78,7 @@ void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
   if (new_group && replies.room() >= 256) {
     replies.append("Error:Firebreak: printer ");
     replies.append({printer_.data(), printer_size_});
-    replies.append(policy.no_new_heat && !policy.allowlist_only
-                       ? " may not heat now: firebreak local status says why\n"
-                       : " is stopped: nothing passes until it is reset at the machine\n");
+    replies.append(why_refused(policy));
   }
 }
 

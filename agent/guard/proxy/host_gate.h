@@ -13,8 +13,11 @@ namespace firebreak::guard {
 struct GatePolicy {
   bool allowlist_only = false;  ///< Latched or on probation.
   bool no_new_heat = false;     ///< Lines that set a target above 0 are refused.
+  bool commissioning = false;   ///< The guard heats by itself: the allowlist alone passes.
 
-  [[nodiscard]] bool by_line() const noexcept { return allowlist_only || no_new_heat; }
+  [[nodiscard]] bool by_line() const noexcept {
+    return allowlist_only || no_new_heat || commissioning;
+  }
   bool operator==(const GatePolicy&) const = default;
 };
 

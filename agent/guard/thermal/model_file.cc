@@ -5,10 +5,13 @@
 
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
+
+#include "common/chain/sha256.h"
 
 namespace firebreak::guard::thermal {
 namespace {
@@ -18,6 +21,7 @@ using nlohmann::json;
 constexpr int format_version = 1;
 constexpr std::size_t file_bytes_max = 64 * 1024;
 constexpr std::size_t heaters_max = 16;
+constexpr std::size_t asks_again_bytes_max = 200;
 
 struct Field {
   const char* name;
@@ -62,7 +66,93 @@ Result<HeaterModel> model_from(const std::string& heater, const json& value) {
   return model;
 }
 
+json number_or_null(float value) { return std::isfinite(value) ? json(value) : json(); }
+
+json to_json(const ModelOrigin& origin) {
+  return {
+      {"by", origin.by},
+      {"learned_ms", origin.learned_wall_ms},
+      {"watts", origin.watts},
+      {"mass_g", origin.mass_grams},
+      {"pid", json::array({number_or_null(origin.controller.p), number_or_null(origin.controller.i),
+                           number_or_null(origin.controller.d)})},
+      {"asks_again", origin.asks_again}};
+}
+
+/// Of another version, or written by hand: what cannot be read is not known.
+ModelOrigin origin_from(const json& value) {
+  ModelOrigin origin;
+  if (!value.is_object()) return origin;
+  const auto text = [&](const char* key) {
+    const auto found = value.find(key);
+    return found != value.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const auto number = [&](const char* key) {
+    const auto found = value.find(key);
+    return found != value.end() && found->is_number() ? found->get<double>() : 0.0;
+  };
+  origin.by = text("by");
+  origin.asks_again = text("asks_again").substr(0, asks_again_bytes_max);
+  origin.watts = number("watts");
+  origin.mass_grams = number("mass_g");
+  const auto learned = value.find("learned_ms");
+  if (learned != value.end() && learned->is_number_integer()) {
+    origin.learned_wall_ms = learned->get<std::int64_t>();
+  }
+  const auto pid = value.find("pid");
+  if (pid == value.end() || !pid->is_array() || pid->size() != 3) return origin;
+  std::array<float*, 3> gains{&origin.controller.p, &origin.controller.i, &origin.controller.d};
+  for (std::size_t i = 0; i < gains.size(); ++i) {
+    if ((*pid)[i].is_number()) *gains[i] = (*pid)[i].get<float>();
+  }
+  return origin;
+}
+
+/// Of everything but the digest itself. The keys of an object are sorted, so that it is always the
+/// same text.
+std::string digest_of(json document) {
+  document.erase("digest");
+  const std::string text = document.dump(-1, ' ', false, json::error_handler_t::replace);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  std::string hex;
+  for (const auto byte : chain::sha256({bytes, text.size()})) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    hex += digits[byte >> 4];
+    hex += digits[byte & 15];
+  }
+  return hex;
+}
+
+json with_digest(json document) {
+  document["digest"] = digest_of(document);
+  return document;
+}
+
 }  // namespace
+
+json to_json(const StoredModels& models) {
+  ModelSet numbers;
+  json about = json::object();
+  for (const auto& [name, stored] : models) {
+    numbers[name] = stored.model;
+    about[name] = to_json(stored.origin);
+  }
+  json document = to_json(numbers);
+  document["about"] = std::move(about);
+  return with_digest(std::move(document));
+}
+
+Result<StoredModels> stored_models_from_json(const json& document) {
+  auto models = models_from_json(document);
+  if (!models) return fail(models.error());
+  StoredModels stored;
+  const json about = document.value("about", json::object());
+  for (const auto& [name, model] : *models) {
+    stored[name].model = model;
+    if (about.is_object() && about.contains(name)) stored[name].origin = origin_from(about[name]);
+  }
+  return stored;
+}
 
 json to_json(const ModelSet& models) {
   json heaters = json::object();
@@ -82,6 +172,11 @@ Result<ModelSet> models_from_json(const json& document) {
     return fail(ErrorCode::bad_input,
                 "no model file of this version: expected {\"version\":1,\"heaters\":{…}}");
   }
+  const auto digest = document.find("digest");
+  if (digest != document.end() && *digest != digest_of(document)) {
+    return fail(ErrorCode::corrupt,
+                "its digest does not match: the file was changed or damaged; commission again");
+  }
   ModelSet models;
   for (const auto& [name, value] : document["heaters"].items()) {
     auto model = model_from(name, value);
@@ -91,7 +186,9 @@ Result<ModelSet> models_from_json(const json& document) {
   return models;
 }
 
-Result<ModelSet> read_models(const std::filesystem::path& file) {
+namespace {
+
+Result<json> read_document(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) return fail(ErrorCode::not_found, "cannot open " + file.string());
   std::string text(file_bytes_max + 1, '\0');
@@ -100,15 +197,13 @@ Result<ModelSet> read_models(const std::filesystem::path& file) {
   if (text.size() > file_bytes_max) {
     return fail(ErrorCode::bad_input, file.string() + ": larger than a model file can be");
   }
-  const auto document = json::parse(text, nullptr, false);
+  auto document = json::parse(text, nullptr, false);
   if (document.is_discarded()) return fail(ErrorCode::corrupt, file.string() + ": is no JSON");
-  auto models = models_from_json(document);
-  if (!models) return fail(models.error().within(file.string()));
-  return models;
+  return document;
 }
 
-Result<void> write_models(const std::filesystem::path& file, const ModelSet& models) {
-  const std::string text = to_json(models).dump(1) + "\n";
+Result<void> write_document(const std::filesystem::path& file, const json& document) {
+  const std::string text = document.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
   const auto beside = file.string() + ".new";
   const auto failed = [&](const char* what) {
     return fail(ErrorCode::unavailable,
@@ -121,6 +216,32 @@ Result<void> write_models(const std::filesystem::path& file, const ModelSet& mod
   if (::close(fd) != 0 || !written) return failed("write");
   if (::rename(beside.c_str(), file.c_str()) != 0) return failed("rename");
   return {};
+}
+
+}  // namespace
+
+Result<ModelSet> read_models(const std::filesystem::path& file) {
+  auto document = read_document(file);
+  if (!document) return fail(document.error());
+  auto models = models_from_json(*document);
+  if (!models) return fail(models.error().within(file.string()));
+  return models;
+}
+
+Result<StoredModels> read_stored_models(const std::filesystem::path& file) {
+  auto document = read_document(file);
+  if (!document) return fail(document.error());
+  auto models = stored_models_from_json(*document);
+  if (!models) return fail(models.error().within(file.string()));
+  return models;
+}
+
+Result<void> write_models(const std::filesystem::path& file, const ModelSet& models) {
+  return write_document(file, with_digest(to_json(models)));
+}
+
+Result<void> write_models(const std::filesystem::path& file, const StoredModels& models) {
+  return write_document(file, to_json(models));
 }
 
 }  // namespace firebreak::guard::thermal

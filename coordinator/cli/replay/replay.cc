@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "coordinator/cli/replay/black_box_reader.h"
 #include "coordinator/cli/replay/chart.h"
 #include "coordinator/cli/replay/csv_reader.h"
 #include "coordinator/cli/replay/log_reader.h"
@@ -26,7 +27,8 @@ using replay::Trace;
 
 constexpr std::string_view trace_ending = ".trace.csv";
 constexpr const char* what_it_reads =
-    "a CSV with t,heater,temp,target,duty,fan,flow, an OctoPrint serial.log or a klippy.log";
+    "a CSV with t,heater,temp,target,duty,fan,flow, an OctoPrint serial.log, a klippy.log, or a "
+    "guard's black box";
 
 Failure wrong_input(const Error& error) {
   const bool missing = error.code == ErrorCode::not_found;
@@ -34,7 +36,9 @@ Failure wrong_input(const Error& error) {
           "firebreak replay --help"};
 }
 
-Result<Trace> read_trace(const std::string& file) {
+Result<Trace> read_trace(const std::string& file, const replay::BlackBoxChoice& choice,
+                         std::vector<std::string>& notes) {
+  if (replay::is_black_box(file)) return replay::read_black_box(file, choice, notes);
   auto text = replay::read_file(file);
   if (!text) return fail(text.error());
   switch (replay::kind_of_log(*text)) {
@@ -76,14 +80,15 @@ json summary_of(const Outcome& outcome, const std::vector<std::string>& refusals
 }
 
 tl::expected<ModelSet, Failure> models_for(const ReplayOrder& order,
-                                           std::vector<std::string>& refusals) {
+                                           std::vector<std::string>& refusals,
+                                           std::vector<std::string>& notes) {
   if (!order.model.empty()) {
     auto models = guard::thermal::read_models(order.model);
     if (!models) return tl::unexpected(wrong_input(models.error()));
     return *models;
   }
   if (order.learn.empty()) return ModelSet{};
-  auto heatup = read_trace(order.learn);
+  auto heatup = read_trace(order.learn, {order.printer, order.boots_back}, notes);
   if (!heatup) return tl::unexpected(wrong_input(heatup.error()));
   return replay::learn(*heatup, refusals);
 }
@@ -103,10 +108,10 @@ void show_for_people(Console& console, const std::vector<replay::HeaterChart>& c
 }
 
 Done replay_one(Context& context, const ReplayOrder& order) {
-  std::vector<std::string> refusals;
-  auto models = models_for(order, refusals);
+  std::vector<std::string> refusals, notes;
+  auto models = models_for(order, refusals, notes);
   if (!models) return give_up(models.error());
-  auto trace = read_trace(order.file);
+  auto trace = read_trace(order.file, {order.printer, order.boots_back}, notes);
   if (!trace) return give_up(wrong_input(trace.error()));
   auto& console = context.console;
   std::vector<replay::HeaterChart> charts;
@@ -129,6 +134,7 @@ Done replay_one(Context& context, const ReplayOrder& order) {
       return give_up(ExitStatus::failed, "cannot write " + order.svg, "choose another file");
     }
   }
+  for (const auto& note : notes) console.note(note, Tone::warning);
   for (const auto& why : refusals) console.note("not learned: " + why, Tone::warning);
   if (!console.json()) {
     if (order.svg.empty()) show_for_people(console, charts, outcome, console.columns());
@@ -142,14 +148,14 @@ Done replay_one(Context& context, const ReplayOrder& order) {
 /// One line of a batch.
 json replay_of_batch(const std::filesystem::path& file) {
   const auto name = file.filename().string();
-  auto trace = read_trace(file.string());
+  std::vector<std::string> refusals, notes;
+  auto trace = read_trace(file.string(), {}, notes);
   if (!trace) return {{"trace", name}, {"error", trace.error().message}};
   ReplayOrder order;
   const auto stem = name.substr(0, name.size() - trace_ending.size());
   const auto heatup = file.parent_path() / (stem + ".heatup.csv");
-  std::vector<std::string> refusals;
   if (std::filesystem::exists(heatup)) order.learn = heatup.string();
-  auto models = models_for(order, refusals);
+  auto models = models_for(order, refusals, notes);
   if (!models) return {{"trace", name}, {"error", models.error().message}};
   const auto outcome = replay::play(*trace, *models);
   json line = {{"trace", name}};

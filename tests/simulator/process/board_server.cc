@@ -139,11 +139,11 @@ void BoardServer::send_edge(const std::string& line, bool level, std::int64_t ns
   send(holder->second, text);
 }
 
-void BoardServer::send_celsius(const std::string& line, double celsius) {
+void BoardServer::send_value(const std::string& line, const char* kind, double value) {
   const auto holder = holders_.find(line);
   if (holder == holders_.end()) return;
   char text[kPacketBytes];
-  std::snprintf(text, sizeof text, "celsius %d %.2f", index(line), celsius);
+  std::snprintf(text, sizeof text, "%s %d %.2f", kind, index(line), value);
   send(holder->second, text);
 }
 

@@ -12,7 +12,8 @@
 namespace firebreak::sim {
 
 // Serves one board. Requests: `claim LINE in`, `claim LINE out 0|1`, `set INDEX 0|1`. Messages to
-// the guard: `ok`, `error`, `edge INDEX LEVEL NS`, `celsius INDEX VALUE`. One guard holds a line;
+// the guard: `ok`, `error`, `edge INDEX LEVEL NS`, `celsius INDEX VALUE`, `amps INDEX
+// VALUE`. One guard holds a line;
 // when it goes, outputs keep their level. Not thread-safe.
 class BoardServer {
  public:
@@ -32,7 +33,8 @@ class BoardServer {
   bool serve(int fd);
   // Tells the holder of a line; `ns` is when it changed.
   void send_edge(const std::string& line, bool level, std::int64_t ns);
-  void send_celsius(const std::string& line, double celsius);
+  // A sensor's value: `celsius` or `amps`.
+  void send_value(const std::string& line, const char* kind, double value);
 
  private:
   struct Peer {

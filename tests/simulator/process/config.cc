@@ -175,8 +175,26 @@ RelayConfig read_relay(const YAML::Node& node) {
   return relay;
 }
 
+SensorConfig read_sensor(const YAML::Node& entry, bool current) {
+  const Section sensor(entry, {"name", "line", "printer", "heater", "volts"});
+  if (!current && sensor.child("volts")) fail(entry, "only a current has volts");
+  SensorConfig config;
+  config.name = sensor.need("name");
+  config.line = sensor.need("line");
+  config.printer = sensor.need("printer");
+  config.heater = "hotend";
+  config.current = current;
+  sensor.get("heater", &config.heater);
+  sensor.get("volts", &config.volts);
+  if (config.heater != "hotend" && config.heater != "bed") {
+    fail(entry, "'heater' must be hotend or bed");
+  }
+  return config;
+}
+
 BoardConfig read_board(const YAML::Node& node, const std::filesystem::path& folder) {
-  const Section section(node, {"name", "socket", "buttons", "relays", "sensors", "alarm"});
+  const Section section(node,
+                        {"name", "socket", "buttons", "relays", "sensors", "currents", "alarm"});
   BoardConfig board;
   section.get("name", &board.name);
   board.socket = resolve(folder, section.need("socket"));
@@ -188,13 +206,10 @@ BoardConfig read_board(const YAML::Node& node, const std::filesystem::path& fold
     board.relays.push_back(read_relay(entry));
   }
   for (const YAML::Node& entry : section.child("sensors")) {
-    const Section sensor(entry, {"name", "line", "printer", "heater"});
-    SensorConfig config{sensor.need("name"), sensor.need("line"), sensor.need("printer"), "hotend"};
-    sensor.get("heater", &config.heater);
-    if (config.heater != "hotend" && config.heater != "bed") {
-      fail(entry, "'heater' must be hotend or bed");
-    }
-    board.sensors.push_back(config);
+    board.sensors.push_back(read_sensor(entry, false));
+  }
+  for (const YAML::Node& entry : section.child("currents")) {
+    board.sensors.push_back(read_sensor(entry, true));
   }
   if (section.child("alarm")) {
     board.alarm_line = Section(section.child("alarm"), {"line"}).need("line");

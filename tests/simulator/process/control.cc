@@ -208,8 +208,10 @@ json do_sensor(World& world, const json& request) {
   if (found == unit.sensors.end()) throw Refusal("no sensor '" + name + "'");
   found->second.dead = flag(request, "dead", false);
   found->second.forced.reset();
-  if (request.contains("celsius") && !request.at("celsius").is_null()) {
-    found->second.forced = request.at("celsius").get<double>();
+  for (const char* value : {"celsius", "amps"}) {
+    if (request.contains(value) && !request.at(value).is_null()) {
+      found->second.forced = request.at(value).get<double>();
+    }
   }
   return json::object();
 }

@@ -287,8 +287,10 @@ void World::send_sensors(std::int64_t now) {
       const PrinterUnit* measured = printer(sensor.printer);
       if (own.dead || measured == nullptr) continue;
       const HeaterId id = sensor.heater == "bed" ? HeaterId::bed : HeaterId::hotend;
-      const double truth = measured->printer.truth(id).body_celsius;
-      unit->server.send_celsius(sensor.line, own.forced.value_or(truth));
+      const HeaterTruth truth = measured->printer.truth(id);
+      const double value = sensor.current ? truth.watts / sensor.volts : truth.body_celsius;
+      unit->server.send_value(sensor.line, sensor.current ? "amps" : "celsius",
+                              own.forced.value_or(value));
     }
   }
 }

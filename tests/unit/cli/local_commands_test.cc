@@ -222,7 +222,9 @@ TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
   EXPECT_EQ(type({"local", "confirm", "p1"}), 0);
   EXPECT_EQ(type({"local", "arm", "--printer", "p1"}), 0);
   EXPECT_EQ(type({"local", "watch", "p1", "--hours", "48"}), 0);
-  EXPECT_EQ(type({"local", "commission", "p1", "relay"}), 8) << "nothing says that it is complete";
+  EXPECT_EQ(type({"local", "commission", "p1"}), 8) << "nothing says that it is complete";
+  EXPECT_EQ(type({"local", "models"}), 0);
+  EXPECT_EQ(type({"local", "approve-model", "p1", "--heater", "bed"}), 0);
   EXPECT_EQ(type({"local", "restart"}), 0);
   EXPECT_EQ(type({"local", "silence"}), 0);
   EXPECT_EQ(type({"local", "unpark"}), 0);
@@ -233,8 +235,40 @@ TEST_F(LocalTest, EveryPlainVerbSendsItsWord) {
       sent,
       ElementsAre(R"({"do":"release","printer":"p1"})", R"({"do":"confirm","printer":"p1"})",
                   R"({"do":"arm","printer":"p1"})", R"({"do":"watch","hours":48,"printer":"p1"})",
-                  R"({"do":"commission","printer":"p1","step":"relay"})", R"({"do":"restart"})",
+                  R"({"do":"commission","printer":"p1"})", R"({"do":"models"})",
+                  R"({"do":"approve_model","heater":"bed","printer":"p1"})", R"({"do":"restart"})",
                   R"({"do":"silence"})", R"({"do":"unpark"})", R"({"do":"forget_restarts"})"));
+}
+
+TEST_F(LocalTest, WithoutATerminalCommissioningTellsTheChecksAndAsksForNoHeat) {
+  guard().answer = [](const json&) -> std::string {
+    return json{
+        {"ok", true},
+        {"printer", "p1"},
+        {"complete", false},
+        {"ready", true},
+        {"items", json::array({{{"name", "press test"}, {"state", "done"}, {"detail", "seen"}}})}}
+        .dump();
+  };
+  EXPECT_EQ(type({"local", "commission", "p1"}), 8);
+  EXPECT_THAT(out_.str(), HasSubstr("press test\tdone\tseen"));
+  EXPECT_THAT(err_.str(), HasSubstr("needs a person at a terminal"));
+  EXPECT_EQ(guard().requests().size(), 1U);
+}
+
+TEST_F(LocalTest, ModelsAreShownWithWhatWaitsForApproval) {
+  guard().answer = [](const json&) -> std::string {
+    const json stored = {{"by", "prints"}, {"residual", 0.012}, {"rise_kelvin_per_s", 3.5}};
+    return json{{"ok", true},
+                {"models", json::array({{{"printer", "p1"},
+                                         {"heater", "bed"},
+                                         {"in_use", false},
+                                         {"model", nullptr},
+                                         {"proposal", stored}}})}}
+        .dump();
+  };
+  EXPECT_EQ(type({"local", "models", "p1"}), 0);
+  EXPECT_EQ(out_.str(), "p1\tbed\twide limits\t-\t3.50 K/s, residual 1.2 %, by prints\t-\n");
 }
 
 TEST_F(LocalTest, FlagsAreUnderstoodWhereverTheyStand) {

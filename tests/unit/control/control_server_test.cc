@@ -121,19 +121,17 @@ TEST_F(ControlServerTest, EveryVerbReachesTheService) {
   operator_answer({{"do", "reset"}, {"printer", "p1"}, {"latch_number", 12}, {"reason", "looked"}});
   operator_answer({{"do", "reset"}, {"all", true}});
   operator_answer({{"do", "reset"}, {"host", true}, {"latch_number", 3}});
-  operator_answer({{"do", "release"}, {"printer", "p1"}});
-  operator_answer({{"do", "confirm"}, {"printer", "p1"}});
-  operator_answer({{"do", "arm"}, {"printer", "p1"}});
+  for (const char* verb : {"release", "confirm", "arm", "models", "approve_model"})
+    operator_answer({{"do", verb}, {"printer", "p1"}});
   operator_answer({{"do", "watch"}, {"printer", "p1"}, {"hours", 24}});
   operator_answer({{"do", "commission"}, {"printer", "p1"}, {"step", "press"}});
-  operator_answer({{"do", "restart"}});
-  operator_answer({{"do", "silence"}});
-  operator_answer({{"do", "unpark"}});
-  operator_answer({{"do", "forget_restarts"}});
-  EXPECT_THAT(service_.calls, ElementsAre("stop p1 p2", "stop all", "reset p1 12", "reset all 0",
-                                          "reset host 3", "release p1", "confirm p1", "arm p1",
-                                          "watch p1 24", "commission p1 press", "restart",
-                                          "silence", "unpark", "forget_restarts"));
+  for (auto v : {"restart", "silence", "unpark", "forget_restarts"}) operator_answer({{"do", v}});
+  const std::vector<std::string> said{
+      "stop p1 p2",   "stop all",          "reset p1 12", "reset all 0",
+      "reset host 3", "release p1",        "confirm p1",  "arm p1",
+      "models p1",    "approve_model p1 ", "watch p1 24", "commission p1 press",
+      "restart",      "silence",           "unpark",      "forget_restarts"};
+  EXPECT_EQ(service_.calls, said);
 }
 
 TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {
@@ -156,7 +154,7 @@ TEST_F(ControlServerTest, TheUplinksVerbsReachTheServiceThroughItsOwnSocket) {
 TEST_F(ControlServerTest, TheUplinkIsNeverGivenAVerbThatLeadsTowardsHeat) {
   Caller uplink(paths_.uplink_socket);
   for (const char* verb : {"reset", "release", "confirm", "arm", "watch", "commission", "unpark",
-                           "restart", "silence", "forget_restarts"}) {
+                           "models", "approve_model", "restart", "silence", "forget_restarts"}) {
     EXPECT_EQ(answer_to(uplink, {{"do", verb}, {"printer", "p1"}}).at("code"), "not_allowed");
   }
   EXPECT_TRUE(service_.calls.empty());
@@ -177,7 +175,11 @@ TEST_F(ControlServerTest, AnOperatorWhoIsNotOfTheResetGroupMayStopButNotReset) {
   ASSERT_TRUE(caller.connected());
   EXPECT_EQ(answer_to(caller, {{"do", "stop"}, {"all", true}}).at("ok"), true);
   EXPECT_EQ(answer_to(caller, {{"do", "arm"}, {"printer", "p1"}}).at("code"), "not_allowed");
-  EXPECT_THAT(service_.calls, ElementsAre("stop all"));
+  EXPECT_EQ(answer_to(caller, {{"do", "commission"}, {"printer", "p1"}}).at("ok"), true);
+  for (const char* step : {"begin", "confirm"})
+    EXPECT_EQ(answer_to(caller, {{"do", "commission"}, {"printer", "p1"}, {"step", step}})["code"],
+              "not_allowed");
+  EXPECT_THAT(service_.calls, ElementsAre("stop all", "commission p1 "));
 }
 
 TEST_F(ControlServerTest, AWrongTypeIsABadRequestThatNamesItsField) {

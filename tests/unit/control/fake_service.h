@@ -50,6 +50,14 @@ class FakeService final : public GuardService {
     say("commission " + printer + " " + step);
     return nlohmann::json{{"next", "press the button"}};
   }
+  Result<nlohmann::json> models(const std::string& printer) override {
+    say("models " + printer);
+    return nlohmann::json{{"models", nlohmann::json::array()}};
+  }
+  Result<void> approve_model(const std::string& printer, const std::string& heater,
+                             const Peer&) override {
+    return say("approve_model " + printer + " " + heater);
+  }
   Result<void> restart(const Peer&) override { return say("restart"); }
   Result<void> silence(const Peer&) override { return say("silence"); }
   Result<void> unpark(const Peer&) override { return say("unpark"); }

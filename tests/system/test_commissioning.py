@@ -1,0 +1,128 @@
+"""The guard heats a simulated printer by itself: only for a person, only while that person stays.
+Judged by the simulator's own record."""
+
+import json
+import os
+import pty
+import subprocess
+import time
+import unittest
+
+from case import Farm, FarmTestCase, wait_for
+
+FULL = bool(os.environ.get("FIREBREAK_FULL"))
+
+
+class PressedFarm(Farm):
+    """Every button is pressed once before the printers are armed: commissioning wants that."""
+
+    def arm(self, *arguments, **more):
+        for host in self.hosts.values():
+            host.sim.press()
+            for printer in host.printers:
+                host.wait_state(printer, "tripped")
+            host.sim.release()
+            wait_for(lambda: host.ask.status()["host"]["inputs"][0]["state"] == "released", 5)
+        return super().arm(*arguments, **more)
+
+
+class CommissioningTest(FarmTestCase):
+    SECONDS = 900
+
+    @classmethod
+    def make_farm(cls):
+        hosts = {"away": ["a1"], "closed": ["c1"], "alone": ["n1"]}
+        if FULL:
+            hosts["whole"] = ["w1"]
+        return PressedFarm(hosts)
+
+    def step(self, host, printer, step):
+        return host.ask.ask("commission", printer=printer, step=step)
+
+    def begin(self, host, printer):
+        answer = self.step(host, printer, "begin")
+        self.assertTrue(answer["ok"], answer)
+        return time.monotonic_ns()
+
+    def watch(self, host, printer, until, what, timeout_s, confirm=False):
+        """Looks twice a second, as the command line does, until something holds."""
+        confirmed_s = time.monotonic()
+        end_s = confirmed_s + timeout_s
+        while time.monotonic() < end_s:
+            seen = self.step(host, printer, "look")
+            if confirm and seen.get("running") and time.monotonic() - confirmed_s > 30:
+                confirmed_s = time.monotonic()
+                self.assertTrue(self.step(host, printer, "confirm")["ok"])
+            if until(seen):
+                return seen
+            time.sleep(0.5)
+        self.fail(f"waited {timeout_s} s for {what}; {seen}\n{host.last_events()}")
+
+    def test_without_a_terminal_the_checks_are_told_and_nothing_heats(self):
+        host = self.farm["alone"]
+        since_ns = time.monotonic_ns()
+        def ready():
+            return json.loads(host.local("commission", "n1", "--json").stdout)["ready"]
+        wait_for(ready, 20, "a fresh reading of the cold heaters", every_s=0.5)
+        told = host.local("commission", "n1")
+        self.assertEqual(8, told.returncode, told)
+        self.assertIn("needs a person at a terminal", told.stderr)
+        self.assertEqual([], host.sim.facts("heat", since_ns, printer="n1", on=True))
+
+    def test_a_confirmation_that_does_not_come_ends_the_heat(self):
+        host = self.farm["away"]
+        began_ns = self.begin(host, "a1")
+        heats = lambda _: host.sim.facts("heat", began_ns, printer="a1", heater="hotend", on=True)
+        self.watch(host, "a1", heats, "heat", 60)
+        self.watch(host, "a1", lambda seen: not seen["running"], "its end", 90)
+        host.wait_state("a1", "tripped")
+        self.assertIn("unattended", host.ask.printer("a1")["causes"])
+        host.sim.wait_heat_off("a1")
+        host.sim.wait_stop_read("a1", began_ns)
+        result = self.step(host, "a1", "look")["result"]
+        self.assertEqual("stopped", result["outcome"])
+        self.assertIn("nobody confirmed", result["reason"])
+        self.assertEqual(["uncommissioned"] * 2,
+                         [model["state"] for model in host.ask.printer("a1")["models"]])
+
+    def test_closing_the_command_line_ends_the_heat(self):
+        host = self.farm["closed"]
+        master, slave = pty.openpty()
+        command = subprocess.Popen(
+            [self.farm.binary("firebreak"), "--socket", host.run_dir / "control.sock", "local",
+             "commission", "c1"], stdin=slave, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        self.addCleanup(command.kill)
+        os.close(slave)
+        began_ns = time.monotonic_ns()
+        # The person reads what is asked, and presses Enter.
+        def begun():
+            os.write(master, b"\n")
+            return host.ask.printer("c1")["commissioning"]
+        wait_for(begun, 20, "the heat-up to begin", every_s=0.5)
+        host.sim.wait_recorded("heat", "heat", began_ns, 60, printer="c1", on=True)
+        command.kill()
+        command.wait()
+        os.close(master)
+        host.wait_state("c1", "tripped")
+        self.assertIn("unattended", host.ask.printer("c1")["causes"])
+        host.sim.wait_heat_off("c1")
+
+    @unittest.skipUnless(FULL, "takes as long as a heat-up: set FIREBREAK_FULL")
+    def test_a_printer_is_commissioned_and_its_models_outlive_the_guard(self):
+        host = self.farm["whole"]
+        self.begin(host, "w1")
+        seen = self.watch(host, "w1", lambda seen: not seen["running"], "its end", 850,
+                          confirm=True)
+        self.assertEqual("learned", seen["result"]["outcome"], seen)
+        models = host.ask.printer("w1")["models"]
+        self.assertEqual([("commissioned", True)] * 2,
+                         [(model["state"], model["in_use"]) for model in models])
+        self.assertEqual("armed", host.ask.printer("w1")["state"])
+        host.guard.kill()
+        wait_for(lambda: [m["in_use"] for m in host.ask.printer("w1")["models"]] == [True, True],
+                 20, "the models after a restart")
+
+
+if __name__ == "__main__":
+    unittest.main()
