@@ -126,9 +126,9 @@ class Player {
 
   void show(const TraceRow& row) {
     const auto place = heaters_.place[static_cast<std::size_t>(row.heater)];
-    const auto& ring = state_->heaters[place].evidence;
-    constexpr auto size = guard::thermal::Evidence::size;
-    watch_(row, ring.samples[(ring.next + size - 1) % size].unexplained);
+    std::array<guard::thermal::EvidenceSample, 1> newest;
+    const bool any = monitor_.evidence(place, newest) != 0;
+    watch_(row, any ? newest.front().unexplained : guard::unknown);
   }
 
   const Trace& trace_;
