@@ -187,12 +187,22 @@ inline constexpr double still_least_s = 12;
 inline constexpr float still_log_chance = -20.72F;  ///< ln 1e-9.
 inline constexpr float still_rate_least = 0.12F;
 inline constexpr float still_memory = 2000;
-inline constexpr float still_longest_s = 60;
-inline constexpr float still_near_kelvin = 3;     ///< Near its target a reading is held.
-inline constexpr float still_learned_least = 30;  ///< Readings; before that nothing is judged.
-inline constexpr float still_noise_part = 0.7F;   ///< Of the variance: some of it is control.
-inline constexpr float still_forget = 0.9995F;    ///< A run: half forgotten after 1,400 runs.
-inline constexpr double still_longest_factor = 2;
+inline constexpr float still_longest_s = 180;
+inline constexpr float still_near_kelvin = 3;  ///< Near its target a reading is held.
+/// A heater that has just arrived swings, and its runs are short.
+inline constexpr float still_settled_s = 600;
+inline constexpr float still_settled_most_s = 1e6F;
+inline constexpr float still_unsettled_factor = 2;  ///< Before that, of the logarithm.
+inline constexpr float still_block = 30;            ///< Readings.
+/// Control is as fast as slower reports: what they show from one to the next is not noise.
+inline constexpr float still_slow_s = 2.5F;
+inline constexpr float still_noise_part = 0.7F;  ///< Of the variance: some of it is control.
+inline constexpr float still_forget = 0.9995F;   ///< A run: half forgotten after 1,400 runs.
+inline constexpr float still_longest_factor = 2;
+/// The longest run of ten minutes is not yet the longest of a year.
+inline constexpr float still_longest_factor_pairs = 3;
+inline constexpr float still_pairs_least = 60;      ///< Readings that could repeat with their duty.
+inline constexpr float still_late_errors = 2;       ///< Standard errors of a learned chance.
 inline constexpr std::uint32_t still_pair_run = 3;  ///< Shorter runs are told by the noise.
 inline constexpr float still_late_more = 0.15F;     ///< Chance of one more repeat, late over early.
 /// A controller that sees a frozen reading still moves its duty now and then: integral, fan.

@@ -24,8 +24,11 @@ void StillDetector::repair(std::int64_t now_ns) noexcept {
   if (s.since_ns > now_ns || s.since_ns < 0) s.since_ns = 0;
   bound(s.waiting_squares, 1e9F);
   bound(s.waiting, 1e6F);
+  bound(s.block_squares, 1e9F);
+  bound(s.block, still_block);
   bound(s.squares, 1e4F);
-  bound(s.learned, 2 * still_memory);
+  bound(s.blocks, still_memory);
+  bound(s.settled_s, still_settled_most_s);
   bound(s.longest_s, still_longest_s);
   if (!(s.evidence <= 0)) s.evidence = 0;
   for (auto* count : {&s.waiting_early, &s.waiting_late, &s.early, &s.late}) {
@@ -47,14 +50,24 @@ void StillDetector::end_run() noexcept {
   s.move = {};
 }
 
+/// The quietest block is kept: a print stirs its heater, and only the sensor's own noise is left
+/// when it is paused.
+void StillDetector::learn_noise() noexcept {
+  auto& s = state_;
+  s.block_squares += s.waiting_squares;
+  s.block += s.waiting;
+  if (s.block < still_block) return;
+  const float mean = s.block_squares / s.block;
+  s.squares = s.blocks == 0 || mean < s.squares ? mean : s.squares;
+  s.blocks = std::min(s.blocks + 1, still_memory);
+  s.block = s.block_squares = 0;
+}
+
 /// A run that has ended by itself teaches the noise and how long runs are.
 void StillDetector::learn_run(double lasted_s) noexcept {
   auto& s = state_;
-  if (s.waiting > 0) {
-    const float before = std::min(s.learned, still_memory);
-    s.squares = (s.squares * before + s.waiting_squares) / (before + s.waiting);
-    s.learned = before + s.waiting;
-  }
+  learn_noise();
+  s.settled_s = std::min(s.settled_s + static_cast<float>(lasted_s), still_settled_most_s);
   learn_count(s.early, s.waiting_early);
   learn_count(s.late, s.waiting_late);
   s.longest_s =
@@ -87,6 +100,12 @@ void StillDetector::follow_disturbance(const HeaterView& view) noexcept {
   s.disturbed_usual += (change - s.disturbed_usual) * dt / (dt + still_usual_s);
 }
 
+bool StillDetector::stirred_as_usual(const HeaterView& view) const noexcept {
+  const auto& s = state_;
+  return kind_ != HeaterKind::hotend ||
+         (std::isfinite(view.flow) && s.disturbed >= still_disturbed_part * s.disturbed_usual);
+}
+
 /// Reading and duty together: the duty shows what the controller saw below the last digit.
 void StillDetector::count_pair(const HeaterView& view, bool same_reading) noexcept {
   auto& s = state_;
@@ -97,10 +116,7 @@ void StillDetector::count_pair(const HeaterView& view, bool same_reading) noexce
     count.seen += 1;
     count.repeated += repeats ? 1 : 0;
   }
-  const bool usual =
-      kind_ != HeaterKind::hotend ||
-      (std::isfinite(view.flow) && s.disturbed >= still_disturbed_part * s.disturbed_usual);
-  if (same_reading && usual) {
+  if (same_reading && stirred_as_usual(view)) {
     const float alive = pair_chance();
     s.evidence += same_duty ? std::log(alive / (1 - still_frozen_change))
                             : std::log((1 - alive) / still_frozen_change);
@@ -115,9 +131,10 @@ float StillDetector::pair_chance() const noexcept {
   const auto& early = state_.early;
   const auto& late = state_.late;
   const float usual = std::min(0.98F, (early.repeated + 1) / (early.seen + 2) + still_late_more);
-  const float late_chance =
-      (late.repeated + still_late_prior * usual) / (late.seen + still_late_prior);
-  return std::clamp(late_chance, still_rate_least, 0.99F);
+  const float seen = late.seen + still_late_prior;
+  const float chance = (late.repeated + still_late_prior * usual) / seen;
+  const float error = std::sqrt(std::max(chance * (1 - chance), 0.0F) / seen);
+  return std::clamp(chance + still_late_errors * error, still_rate_least, 0.99F);
 }
 
 float StillDetector::repeat_chance() const noexcept {
@@ -125,6 +142,27 @@ float StillDetector::repeat_chance() const noexcept {
   const float variance =
       std::max(state_.squares / 6 - step * step / 12, 4e-4F * step * step) * still_noise_part;
   return std::clamp(std::erf(0.35355F * step / std::sqrt(variance)), still_rate_least, 0.9999F);
+}
+
+/// Whether one of the three grounds holds, and enough is learned for it.
+bool StillDetector::cannot_be_alive(const HeaterView& view, bool moved) const noexcept {
+  const auto& s = state_;
+  const auto lasted = static_cast<float>(seconds_since(s.since_ns, view.celsius_at_ns));
+  const auto run = static_cast<float>(s.run);
+  if (s.blocks == 0 || lasted < view.scale * still_least_s || lasted > still_slow_s * run ||
+      lasted < view.scale * still_longest_factor * s.longest_s) {
+    return false;
+  }
+  const float needed = view.scale * still_log_chance;
+  const float repeats = std::min(run, still_independent_per_s * lasted);
+  const bool settled = s.settled_s >= still_settled_s;
+  const float noise_needed = settled ? needed : still_unsettled_factor * needed;
+  const bool may_be_noise = !std::isfinite(view.flow) || stirred_as_usual(view);
+  if (may_be_noise && repeats * std::log(repeat_chance()) < noise_needed) return true;
+  if (!settled || kind_ == HeaterKind::chamber) return false;
+  const bool pairs_learned = s.early.seen + s.late.seen >= still_pairs_least &&
+                             lasted >= view.scale * still_longest_factor_pairs * s.longest_s;
+  return moved || (pairs_learned && s.evidence < needed);
 }
 
 Rule StillDetector::judge(const HeaterView& view) noexcept {
@@ -165,16 +203,7 @@ Rule StillDetector::judge(const HeaterView& view) noexcept {
     return Rule::none;
   }
   s.run = std::min(s.run + 1, 100000U);
-  const bool moved = must_have_moved(view);
-  const double lasted = seconds_since(s.since_ns, view.celsius_at_ns);
-  if (lasted < view.scale * still_least_s || s.learned < still_learned_least) return Rule::none;
-  if (lasted < view.scale * still_longest_factor * s.longest_s) return Rule::none;
-  const float repeats =
-      std::min(static_cast<float>(s.run), still_independent_per_s * static_cast<float>(lasted));
-  const float needed = view.scale * still_log_chance;
-  const bool by_noise = repeats * std::log(repeat_chance()) < needed;
-  const bool by_pairs = s.evidence < needed;
-  return by_noise || by_pairs || moved ? Rule::still : Rule::none;
+  return cannot_be_alive(view, must_have_moved(view)) ? Rule::still : Rule::none;
 }
 
 Finding StillDetector::step(const HeaterView& view) noexcept {

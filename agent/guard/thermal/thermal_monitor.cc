@@ -127,7 +127,9 @@ void ThermalMonitor::forget() noexcept {
     fresh.blind = old.blind;
     fresh.evidence = old.evidence;
     fresh.still.squares = old.still.squares;
-    fresh.still.learned = old.still.learned;
+    fresh.still.blocks = old.still.blocks;
+    fresh.still.settled_s = old.still.settled_s;
+    fresh.still.longest_s = old.still.longest_s;
     fresh.still.step = old.still.step;
     fresh.still.duty_step = old.still.duty_step;
     fresh.still.early = old.still.early;

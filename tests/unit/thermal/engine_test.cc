@@ -119,6 +119,7 @@ TEST_F(Learned, ASensorThatFellOutIsToldFromAnOpenHeater) {
 }
 
 TEST_F(Learned, AFrozenReadingAtItsTargetIsFound) {
+  live(600);
   plant.frozen = true;
   EXPECT_LE(until_trip(), 18) << diary.story();
   EXPECT_EQ(diary.trip().rule, Rule::still) << diary.story();
@@ -126,6 +127,7 @@ TEST_F(Learned, AFrozenReadingAtItsTargetIsFound) {
 
 TEST_F(Learned, AFrozenReadingAtDutyZeroIsFound) {
   // The reading stopped a little above its target: the controller takes all power away.
+  live(600);
   while (plant.read() < 215.1) live(0.1);
   plant.frozen = true;
   live(2);
