@@ -100,7 +100,8 @@ inline constexpr float assumed_duty_doubt = 0.25F;  ///< A power cap, or a ramp 
 /// A surprise of so much in one reading waits for the next: single spikes are life.
 inline constexpr float leap_kelvin = 4;
 inline constexpr float leap_quanta = 2;
-inline constexpr float gap_longest_s = 15;  ///< As long as a source may be blind.
+inline constexpr float leap_confirmed_factor = 4;  ///< A spike is further off than what it follows.
+inline constexpr float gap_longest_s = 15;         ///< As long as a source may be blind.
 inline constexpr float flow_highest_mm3_per_s = 60;
 inline constexpr float unknown_fan = 0.35F;
 inline constexpr float unknown_flow_mm3_per_s = 10;  ///< A usual hotend melts 10…15.
@@ -113,6 +114,9 @@ inline constexpr double settled_s = 20;
 inline constexpr float loss_scale_at_most = 0.5F;
 inline constexpr float loss_learned_power = 0.10F;
 inline constexpr float loss_learned_s = 150;
+/// Where a reading does not settle (a bang-bang bed), a draft that has gone must not be believed
+/// on.
+inline constexpr float loss_forgotten_s = 900;
 inline constexpr float ambient_below_kelvin = 25;
 inline constexpr float ambient_above_kelvin = 15;
 inline constexpr double room_known_after_s = 1800;
@@ -125,6 +129,9 @@ inline constexpr double fit_rise_doubt = 0.06;
 inline constexpr double fit_slow_rise_doubt = 0.15;  ///< At 5 s reports duty is known by chance.
 inline constexpr float fit_lag_doubt = 0.25F;        ///< Of the lags' sum.
 inline constexpr double fit_loss_doubt = 0.25;
+/// A chamber's walls warm for an hour: until then its air loses heat to them, afterwards hardly
+/// any.
+inline constexpr double fit_chamber_loss_doubt = 1;
 inline constexpr float fit_residual_most = 0.08F;
 
 // D2 (unexplained_power_detector.h), D6, D9. Tuned on the bench's tuning families.

@@ -314,7 +314,9 @@ HeaterModel model_of(const Run& run, const Solution& solution) {
   const double doubt = run.fastest_rise > 0 ? fit_slow_rise_doubt : fit_rise_doubt;
   model.rise_doubt_up = model.rise_doubt_down =
       static_cast<float>(std::clamp(doubt + 2 * solution.deviation[rise] / v[rise], 0.0, 0.4));
-  model.loss_doubt = static_cast<float>(std::clamp(fit_loss_doubt + loss_spread, 0.0, 0.8));
+  model.loss_doubt = static_cast<float>(run.kind == HeaterKind::chamber
+                                            ? fit_chamber_loss_doubt
+                                            : std::clamp(fit_loss_doubt + loss_spread, 0.0, 0.8));
   model.fan_doubt = run.has_fan ? 0.3F : 1.0F;
   model.learned = 1;
   return model;

@@ -23,6 +23,18 @@ float follow(float& level, float input, float part) noexcept {
   return 0.5F * (before + level);
 }
 
+/// What leaps back, or much further, confirms nothing: it is a spike after a steep rise.
+bool confirms(float surprise_kelvin, float waiting_kelvin) noexcept {
+  const float part = surprise_kelvin / waiting_kelvin;
+  return part > 0 && part < leap_confirmed_factor;
+}
+
+/// Mean of two duties, or the one that is known; NaN = neither.
+float mean_duty(float from, float to) noexcept {
+  if (!std::isfinite(from)) return to;
+  return std::isfinite(to) ? 0.5F * (from + to) : from;
+}
+
 /// A part of the lags is not known (steps up and down undo each other), nor when in its interval a
 /// step came (they do not).
 void follow_steps(PlantState& s, float stepped, float dt, float lag_doubt_s) noexcept {
@@ -68,6 +80,29 @@ void PlantModel::repair(std::int64_t now_ns) noexcept {
   s.stepped = bounded(s.stepped, -2, 2, 0);
   s.untimed = bounded(s.untimed, 0, 1000, 0);
   if (s.leap > Leap::goes_down) s.leap = Leap::none;
+  s.waiting_kelvin = bounded(s.waiting_kelvin, -2000, 2000, 0);
+  s.waiting_s = bounded(s.waiting_s, 0, gap_longest_s, 0);
+}
+
+/// Follows the duty for `dt` and returns what the sensor feels of it, as a mean.
+float PlantModel::follow_duty(PlantState& s, float to, float dt) const noexcept {
+  float mean = mean_duty(s.duty, to);
+  if (!std::isfinite(mean)) mean = s.heater_lag;
+  const float stepped = std::isfinite(s.duty) && std::isfinite(to) ? to - s.duty : 0;
+  follow_steps(s, stepped, dt, model_.lag_doubt_s);
+  s.duty = to;
+  const float block = follow(s.heater_lag, mean, part_reached(dt, model_.heater_lag_s));
+  return follow(s.sensor_lag, block, part_reached(dt, model_.sensor_lag_s));
+}
+
+/// A leap that waited came with a duty: between two slow reports a heater may have been on at full
+/// power and be off again.
+float PlantModel::felt_power(PlantState& s, float duty, float dt) const noexcept {
+  const bool waited = s.leap == Leap::waits && s.waiting_s > 0 && s.waiting_s < dt;
+  if (!waited) return follow_duty(s, duty, dt);
+  const float before = follow_duty(s, s.waiting_duty, s.waiting_s) * s.waiting_s;
+  const float rest = dt - s.waiting_s;
+  return (before + follow_duty(s, duty, rest) * rest) / dt;
 }
 
 /// still_loss, computed anew where the temperature has moved by 0.1 K.
@@ -122,6 +157,7 @@ void PlantModel::learn_loss(const HeaterView& view, const HeatBalance& balance,
                     std::isfinite(view.duty) && !view.stopped;
   if (!near) {
     s.settled_since_ns = 0;
+    s.loss_scale += (1 - s.loss_scale) * part_reached(balance.seconds, loss_forgotten_s);
     return;
   }
   if (s.settled_since_ns == 0) s.settled_since_ns = view.celsius_at_ns;
@@ -168,10 +204,7 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   }
   PlantState s = state_;
   const bool known = std::isfinite(duty) && std::isfinite(s.duty);
-  float mean_duty = known ? 0.5F * (duty + s.duty) : (std::isfinite(duty) ? duty : s.duty);
-  if (!std::isfinite(mean_duty)) mean_duty = s.heater_lag;
-  const float block = follow(s.heater_lag, mean_duty, part_reached(dt, model_.heater_lag_s));
-  balance.power = follow(s.sensor_lag, block, part_reached(dt, model_.sensor_lag_s));
+  balance.power = felt_power(s, duty, dt);
   const float sensor_part = part_reached(dt, model_.sensor_lag_s + 0.5F);
   const float fan = follow(
       s.fan, std::isfinite(view.fan) ? std::clamp(view.fan, 0.0F, 1.0F) : unknown_fan, sensor_part);
@@ -191,12 +224,16 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   const float surprise_kelvin = (seen - predicted) * dt;
   const bool leapt = std::fabs(surprise_kelvin) > leap_kelvin + leap_quanta * view.quantum;
   const auto way = surprise_kelvin > 0 ? Leap::goes_up : Leap::goes_down;
-  if (leapt && s.leap != Leap::waits && s.leap != way) {
+  const bool seen_before =
+      s.leap == way || (s.leap == Leap::waits && confirms(surprise_kelvin, s.waiting_kelvin));
+  if (leapt && !seen_before) {
     state_.leap = Leap::waits;
+    state_.waiting_kelvin = surprise_kelvin;
+    state_.waiting_s = dt;
+    state_.waiting_duty = duty;
     return balance;
   }
 
-  follow_steps(s, known ? duty - s.duty : 0, dt, model_.lag_doubt_s);
   s.reservoir += (middle - s.reservoir) * part_reached(dt, model_.reservoir_lag_s);
   s.reservoir_doubt *= 1 - part_reached(dt, model_.reservoir_lag_s);
 

@@ -29,6 +29,9 @@ struct PlantState {
   float stepped = 0;          ///< Sum of the duty's steps, signed, that dies away.
   float untimed = 0;          ///< Sum of squares of what a step's unknown moment may hide, s².
   Leap leap = Leap::none;     ///< Whether the last readings leapt.
+  float waiting_kelvin = 0;   ///< By which the leap that waits surprised, signed.
+  float waiting_s = 0;        ///< From the last reading taken in to the leap that waits …
+  float waiting_duty = 0;     ///< … and the duty reported with it; NaN = not known.
 };
 
 /// Predicts one heater one reading at a time and says what part of full power its reading cannot
@@ -52,6 +55,8 @@ class PlantModel {
   [[nodiscard]] float duty_of(const HeaterView& view) const noexcept;
   void repair(std::int64_t now_ns) noexcept;
   void restart(const HeaterView& view, float duty) noexcept;
+  [[nodiscard]] float follow_duty(PlantState& s, float to, float dt) const noexcept;
+  [[nodiscard]] float felt_power(PlantState& s, float duty, float dt) const noexcept;
   void widen(HeatBalance& balance, const HeaterView& view, float loss_part, float flow_part,
              float above) const noexcept;
   void follow_room(const HeaterView& view, float dt) noexcept;
