@@ -86,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"ep_thermal_runaway", Rule::hysteresis_heater, 93.7},
                       Fault{"notp_thermal_runaway", Rule::hysteresis_heater, 93.7},
                       Fault{"ep_welded_switch", Rule::power_unexplained, 40.1 + 8 + 5 + 2},
-                      Fault{"notp_welded_switch", Rule::overshoot, 40.1 + 8 + 5 + 2},
+                      Fault{"notp_welded_switch", Rule::power_unexplained, 40.1 + 9 + 2},
                       Fault{"ep_maxtemp", Rule::limit_high, 7.6},
                       Fault{"notp_maxtemp", Rule::limit_high, 7.6},
                       Fault{"ep_maxtemp_thermistor", Rule::none, 6.9},
