@@ -40,6 +40,7 @@ Result<ShippedFile> find_shipped(const fs::path& folder, std::string_view kind,
   const auto prefix = below.string() + "/";
   const std::string short_file = file.starts_with(prefix) ? file.substr(prefix.size()) : file;
   const bool may_be_shipped = short_file.find('/') == std::string::npos;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment.
   const char* boards = std::getenv("FIREBREAK_BOARDS");
   if (may_be_shipped && boards != nullptr) places.push_back(fs::path(boards) / kind / short_file);
   for (const auto& place : places) {
