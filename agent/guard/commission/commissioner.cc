@@ -80,7 +80,7 @@ void Commissioner::describe(Place& place) {
   place.models = std::move(models);
 }
 
-Result<void> Commissioner::begin(PrinterRuntime& printer, int pid, const std::string& who) {
+Result<void> Commissioner::begin(PrinterRuntime& printer, int pid) {
   const std::lock_guard lock(mutex_);
   Place& place = place_of(printer);
   if (place.heat_up) {
@@ -89,11 +89,10 @@ Result<void> Commissioner::begin(PrinterRuntime& printer, int pid, const std::st
   place.pid = pid;
   place.last = nullptr;
   place.heat_up = std::make_unique<SupervisedHeatUp>(printer, monotonic(clock_));
-  (void)who;
   return {};
 }
 
-Result<void> Commissioner::confirm(PrinterRuntime& printer, const std::string&) {
+Result<void> Commissioner::confirm(PrinterRuntime& printer) {
   const std::lock_guard lock(mutex_);
   Place& place = place_of(printer);
   const bool running = place.heat_up && place.heat_up->state() == SupervisedHeatUp::State::running;

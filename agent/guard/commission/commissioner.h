@@ -29,11 +29,11 @@ class Commissioner {
   /// One look at every printer. Public for tests on a virtual clock.
   void step(std::int64_t now_ns);
 
-  // The control thread's door. `who` is for the record.
+  // The control thread's door.
   /// Begins a supervised heat-up; the caller has checked that the printer is ready for it.
-  [[nodiscard]] Result<void> begin(PrinterRuntime& printer, int pid, const std::string& who);
+  [[nodiscard]] Result<void> begin(PrinterRuntime& printer, int pid);
   /// A person confirms.
-  [[nodiscard]] Result<void> confirm(PrinterRuntime& printer, const std::string& who);
+  [[nodiscard]] Result<void> confirm(PrinterRuntime& printer);
   [[nodiscard]] Result<void> cancel(PrinterRuntime& printer, const std::string& who);
   /// How it stands, or how the last one ended; null if there was none. Renews the command line's
   /// sign of life if `pid` is the process that began it.

@@ -89,7 +89,7 @@ std::int64_t SupervisedHeatUp::stage_left_ns(std::int64_t now_ns) const noexcept
   return stage_since_ns_ == 0 ? lasts_ns : stage_since_ns_ + lasts_ns - now_ns;
 }
 
-void SupervisedHeatUp::gather(std::int64_t) {
+void SupervisedHeatUp::gather() {
   printer_.shared.readings.load(readings_);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const auto& reading = readings_.heaters[i];
@@ -198,7 +198,7 @@ void SupervisedHeatUp::step(std::int64_t now_ns) {
     return;
   }
   if (state_ != State::running) return;
-  gather(now_ns);
+  gather();
   if (!machine_is_ready(now_ns)) return;
   if (const auto gone = person_is_gone(now_ns); !gone.empty()) return go_wrong(gone);
   renew(now_ns);

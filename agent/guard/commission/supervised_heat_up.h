@@ -61,7 +61,7 @@ class SupervisedHeatUp {
 
  private:
   void enter(std::size_t stage, std::int64_t now_ns);
-  void gather(std::int64_t now_ns);
+  void gather();
   void send_orders(std::int64_t now_ns);
   [[nodiscard]] std::string person_is_gone(std::int64_t now_ns) const;
   [[nodiscard]] bool machine_is_ready(std::int64_t now_ns);

@@ -22,7 +22,7 @@ Result<json> GuardServiceImpl::begin_heat_up(PrinterRuntime& printer, const Peer
     record(EventKind::commission, &printer, peer, "heat-up refused: " + blockers.front());
     return fail(ErrorCode::refused, blockers.front());
   }
-  if (auto begun = commissioner_.begin(printer, peer.pid, peer.name); !begun) {
+  if (auto begun = commissioner_.begin(printer, peer.pid); !begun) {
     return fail(begun.error());
   }
   record(EventKind::commission, &printer, peer, "began the supervised heat-up");
@@ -51,8 +51,8 @@ Result<json> GuardServiceImpl::commission(const std::string& name, const std::st
   if (!confirm && step != "cancel") {
     return fail(ErrorCode::bad_input, "a step is begin, look, confirm or cancel");
   }
-  const auto done = confirm ? commissioner_.confirm(printer, peer.name)
-                            : commissioner_.cancel(printer, peer.name);
+  const auto done =
+      confirm ? commissioner_.confirm(printer) : commissioner_.cancel(printer, peer.name);
   if (!done) return fail(done.error());
   record(EventKind::commission, &printer, peer,
          confirm ? "confirmed the supervised heat-up" : "ended the supervised heat-up");

@@ -119,7 +119,7 @@ class CommissionTest : public GuardCase {
       if (++tenths % 10 == 0) report();
       obey();
       if (watches && tenths % 5 == 0) (void)commissioner->progress(p1(), own_pid);
-      if (confirms && tenths % 500 == 0) (void)commissioner->confirm(p1(), "ana");
+      if (confirms && tenths % 500 == 0) (void)commissioner->confirm(p1());
       monitor->step(now_ns);
       raised |= p1().shared.trips.exchange(0);
       if (raised != 0 && p1().memory.state == State::armed) {
@@ -134,7 +134,7 @@ class CommissionTest : public GuardCase {
     return raised;
   }
   nlohmann::json look() { return commissioner->progress(p1(), own_pid); }
-  void begin() { ASSERT_TRUE(commissioner->begin(p1(), own_pid, "ana")); }
+  void begin() { ASSERT_TRUE(commissioner->begin(p1(), own_pid)); }
   ModelsInUse in_use() {
     ModelsInUse models;
     p1().models.load(models);
