@@ -46,7 +46,15 @@ void read_grant_key(const config::Document& document, const fs::path& file, Guar
 PrinterConfig read_printer(const json& value) {
   PrinterConfig printer;
   printer.name = value.at("name").get<std::string>();
-  printer.port = value.at("port").get<std::string>();
+  if (value.contains("klipper")) {
+    printer.link = LinkKind::klipper;
+    printer.port = value.at("klipper").get<std::string>();
+  } else if (value.contains("network")) {
+    printer.link = LinkKind::network;
+    printer.network = value.at("network").get<std::string>();
+  } else {
+    printer.port = value.at("port").get<std::string>();
+  }
   printer.baud = value.value("baud", 115200);
   printer.relay = value.value("relay", std::string());
   printer.pty = value.value("pty", printer.name);
@@ -89,6 +97,14 @@ fs::path device_of(const fs::path& port) {
   return error ? port.lexically_normal() : real;
 }
 
+/// What a person must know of a printer that only the network reaches.
+void check_network(const PrinterConfig& printer, GuardConfig& config) {
+  if (printer.link != LinkKind::network || !printer.relay.empty()) return;
+  config.warnings.push_back("printer " + printer.name +
+                            " is monitored only: it is reached over the network (" +
+                            printer.network + ") and no relay can stop it");
+}
+
 void read_printers(const config::Document& document, const fs::path& folder, GuardConfig& config,
                    Problems& problems) {
   ProfileShelf shelf(folder);
@@ -107,8 +123,12 @@ void read_printers(const config::Document& document, const fs::path& folder, Gua
                    what + " of printer " + config.printers[place->second].name + " already");
     };
     once(names, printer.name, "name", "is the name");
-    once(ports, device_of(printer.port).string(), "port", "is the port");
+    if (printer.link != LinkKind::network) {
+      const bool klipper = printer.link == LinkKind::klipper;
+      once(ports, device_of(printer.port).string(), klipper ? "klipper" : "port", "is the port");
+    }
     once(ptys, printer.pty.string(), "pty", "is the pty");
+    check_network(printer, config);
     if (printer.expected_uuid.empty() && printer.expected_machine.empty()) {
       config.warnings.push_back("printer " + printer.name +
                                 " has no identity: any printer on its port is taken for it");

@@ -45,10 +45,19 @@ struct PrinterProfile {
   std::vector<std::string> keep_running;
 };
 
+/// How the guard reaches a printer.
+enum class LinkKind {
+  serial,   ///< A serial port of this host, which the guard owns.
+  klipper,  ///< The API socket of klippy on this host.
+  network,  ///< The uplink talks to it; the guard keeps latch, detection and relay.
+};
+
 struct PrinterConfig {
   std::string name;
   PrinterProfile profile;
-  std::filesystem::path port;
+  LinkKind link = LinkKind::serial;
+  std::filesystem::path port;  ///< Serial: the device. Klipper: its socket. Network: empty.
+  std::string network;  ///< Network: the interface that the uplink speaks to, "moonraker" …
   int baud = 115200;
   std::string expected_uuid;     ///< Empty: not checked.
   std::string expected_machine;  ///< Empty: not checked.

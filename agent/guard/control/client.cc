@@ -6,12 +6,20 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "agent/guard/control/json_gate.h"
 
 namespace firebreak::guard {
 
-Client::~Client() { close(fd_); }
+Client::~Client() {
+  if (fd_ >= 0) close(fd_);
+}
+
+int Client::release() noexcept {
+  closed_ = true;
+  return std::exchange(fd_, -1);
+}
 
 void Client::receive(MonotonicTime now) {
   std::array<char, 4096> chunk;
@@ -83,6 +91,7 @@ void Client::take_answers(MonotonicTime now) {
   while (out_.empty() && !queue_.empty() && queue_.front().done) {
     out_ = std::move(queue_.front().answer);
     out_ += '\n';
+    serves_ = std::move(queue_.front().serves);
     queue_.pop_front();
     output_started_ = now;
     // Room again for lines that arrived while the queue was full.

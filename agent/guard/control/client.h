@@ -45,6 +45,11 @@ class Client {
   [[nodiscard]] MonotonicTime last_active() const noexcept { return active_; }
   [[nodiscard]] bool idle() const noexcept { return queue_.empty() && out_.empty(); }
 
+  /// The printer whose line this connection is from now on, its answer being sent; else empty.
+  [[nodiscard]] const std::string& serves() const noexcept { return serves_; }
+  /// Gives the descriptor away and is closed.
+  [[nodiscard]] int release() noexcept;
+
   /// Arrived requests, oldest first; the server performs them in place.
   std::deque<Request>& queue() noexcept { return queue_; }
   /// The oldest request without an answer, or null: only this one may be performed now (except a
@@ -61,6 +66,7 @@ class Client {
   const Peer peer_;
   std::string in_;
   std::string out_;
+  std::string serves_;
   std::deque<Request> queue_;
   MonotonicTime active_;
   MonotonicTime line_started_ = MonotonicTime::max();    ///< First byte of an unfinished line.

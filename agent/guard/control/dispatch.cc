@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "agent/guard/control/json_gate.h"
+#include "common/base/json_nesting.h"
 
 namespace firebreak::guard {
 namespace {
@@ -43,6 +44,7 @@ constexpr std::array verb_rights{
     VerbRight{"watch", Right::reset, false},
     VerbRight{"unpark", Right::reset, false},
     VerbRight{"approve_model", Right::reset, false},
+    VerbRight{"serve", Right::uplink, true},
     VerbRight{"durable", Right::uplink, true},
     VerbRight{"challenge", Right::uplink, true},
     VerbRight{"grant", Right::uplink, true},
@@ -188,6 +190,16 @@ void perform_stop(Request& request, GuardService& service, const Peer& peer, std
   const auto result = service.stop(stop, peer);
   if (!result) return answer_error(request, result.error());
   answer_ok(request, {{"pass", ++stops}});
+}
+
+void perform_serve(Request& request, GuardService& service) {
+  Fields fields(request.body);
+  const auto printer = fields.text("printer", name_bytes_max);
+  const auto kind = fields.text("kind", name_bytes_max);
+  if (!fields.problem().empty()) return answer_problem(request, "bad_request", fields.problem());
+  const auto result = service.may_serve(printer, kind);
+  answer_result(request, result);
+  if (result) request.serves = printer;
 }
 
 void perform_reset(Request& request, GuardService& service, const Peer& peer) {
@@ -394,6 +406,7 @@ void route(Request& request, GuardService& service, const Peer& peer, MonotonicT
   if (name == "silence") return answer_result(request, service.silence(peer));
   if (name == "unpark") return answer_result(request, service.unpark(peer));
   if (name == "forget_restarts") return answer_result(request, service.forget_restarts(peer));
+  if (name == "serve") return perform_serve(request, service);
   if (name == "durable") return perform_durable(request, service);
   if (name == "grant") return perform_grant(request, service, peer);
   if (name == "event") return perform_event(request, service, peer);

@@ -21,6 +21,7 @@ struct Request {
   std::string problem;  ///< Not empty: answered as bad_request with this sentence.
   std::string verb;     ///< The "do" field.
   std::string answer;   ///< Without line feed; valid once `done`.
+  std::string serves;   ///< A printer's name: this connection becomes its line after the answer.
   bool done = false;
   bool waiting = false;        ///< An `events` that found nothing yet.
   MonotonicTime wait_until{};  ///< Set when `waiting` is first set.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <string_view>
 
 namespace firebreak::guard {
 
@@ -11,10 +10,5 @@ inline constexpr std::size_t control_line_bytes_max = 64 * 1024;
 
 /// Deepest nesting of a request: {"data":{…}} is 2, an event's data may nest a little further.
 inline constexpr int control_depth_max = 8;
-
-/// Whether `text` opens no more than `depth_max` brackets at once outside of strings. A scan
-/// without recursion or allocation that comes before the parser, whose stack a nesting of 100,000
-/// would eat. It promises nothing else about the text.
-bool nesting_within(std::string_view text, int depth_max) noexcept;
 
 }  // namespace firebreak::guard

@@ -214,6 +214,9 @@ void ControlServer::send_and_expire() {
   for (auto& client : clients_) {
     client->send(now);
     client->expire(now);
+    if (!client->serves().empty() && !client->has_output() && !client->closed()) {
+      service_.serve(client->serves(), client->release());
+    }
   }
   std::erase_if(clients_, [](const auto& client) { return client->closed(); });
 }

@@ -32,8 +32,9 @@ class ControlServer {
   /// Clients of the operator's socket; the last slot is only for root and the guard's own user, so
   /// that a crowd of scripts cannot lock the machine's owner out.
   static constexpr std::size_t operator_clients_max = 16;
-  /// Clients of the uplink's socket: one session, one probe, and their successors after a crash.
-  static constexpr std::size_t uplink_clients_max = 4;
+  /// Clients of the uplink's socket: one session, one probe, their successors after a crash, and
+  /// connections that become a network printer's line.
+  static constexpr std::size_t uplink_clients_max = 8;
   /// Longest sleep of `run`, so that the caller's heartbeat is never older than this.
   static constexpr std::chrono::milliseconds round_max{250};
 

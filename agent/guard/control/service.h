@@ -73,6 +73,10 @@ class GuardService {
   virtual Result<void> mark_durable(const std::string& log, std::uint64_t sequence) = 0;
   virtual Result<nlohmann::json> challenge(const std::string& printer, const Peer& peer) = 0;
   virtual Result<void> grant(const GrantAnswer& answer, const Peer& peer) = 0;
+  /// Whether the uplink may serve this network printer, which it takes for one of `kind`.
+  virtual Result<void> may_serve(const std::string& printer, const std::string& kind) = 0;
+  /// Gives the connection `fd` to the link of a printer that may_serve() allowed.
+  virtual void serve(const std::string& printer, int fd) = 0;
   virtual Result<void> add_event(const nlohmann::json& event, const Peer& peer) = 0;
   /// Board `sim` only: forgets the restarts that count towards parking (for the kill harness).
   virtual Result<void> forget_restarts(const Peer& peer) = 0;

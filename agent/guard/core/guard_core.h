@@ -77,15 +77,11 @@ using ModelNotes = std::array<ModelNote, max_heaters>;
 /// the machine's memory, which the estop thread alone writes.
 struct PrinterRuntime {
   PrinterRuntime(PrinterConfig printer_config, std::size_t printer_index)
-      : config(std::move(printer_config)),
-        index(printer_index),
-        stop_bytes(make_stop_bytes(config.profile)),
-        heaters_off_bytes(make_heaters_off_bytes(config.profile)) {}
+      : config(std::move(printer_config)), index(printer_index), bytes(make_stop(config)) {}
 
   const PrinterConfig config;
   const std::size_t index;
-  const ByteSequence stop_bytes;
-  const ByteSequence heaters_off_bytes;
+  const StopBytes bytes;
   Relay* relay = nullptr;  ///< Null: no independent stop.
   bool covered = false;    ///< The relay de-energises every heater.
 

@@ -12,7 +12,7 @@
 namespace firebreak::guard {
 
 /// Limits of one guard; a host has few printers and they few heaters.
-inline constexpr std::size_t max_printers = 16;
+inline constexpr std::size_t max_printers = 32;
 inline constexpr std::size_t max_heaters = 6;  ///< Four tools, bed, chamber.
 inline constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
 
@@ -125,7 +125,26 @@ enum class LinkState : std::uint32_t {
   ready,          ///< The expected printer answers.
   halted,         ///< The firmware said that it has halted (`kill()`).
   wrong_printer,  ///< Another printer answers, or the identity is ambiguous.
-  blocked,        ///< Another process holds the port.
+  blocked,        ///< Another process holds the port, or refuses us.
+  misconfigured,  ///< Klipper runs and refuses its own configuration.
+};
+
+/// What the firmware is configured to allow for one heater, where it can be read (Klipper).
+struct FirmwareLimit {
+  enum class Verify : std::uint32_t {
+    unknown,
+    kept,      ///< Its own check is at least as strict as Klipper's defaults.
+    weakened,  ///< Looser than the defaults.
+    absent,
+  };
+  float max_celsius = unknown;
+  Verify verify = Verify::unknown;
+};
+using FirmwareLimits = std::array<FirmwareLimit, max_heaters>;
+
+/// Why a link stands where it stands, for people: one escaped sentence, or empty.
+struct LinkDetail {
+  char text[120] = {};
 };
 
 /// Things that a link saw once. Set by the link with fetch_or, taken by the monitor with exchange.
@@ -160,11 +179,15 @@ struct PrinterShared {
   std::atomic<LinkState> link_state{LinkState::absent};
   Seqlock<PrinterReadings> readings;
   Seqlock<PrinterIdentity> identity;
-  std::atomic<std::uint32_t> events{0};  ///< link_event bits; the monitor takes them.
+  Seqlock<LinkDetail> detail;
+  Seqlock<FirmwareLimits> firmware_limits;  ///< In the profile's order of heaters.
+  std::atomic<std::uint32_t> events{0};     ///< link_event bits; the monitor takes them.
   std::atomic<std::int64_t> link_alive_ns{0};
   std::atomic<std::uint32_t> host_attached{0};  ///< 1 while a host holds the pty.
   std::atomic<std::uint32_t> printing{0};       ///< 1 while a host streams motion.
-  std::atomic<std::uint32_t> revival_done{0};   ///< Counts finished revivals (DTR pulse + hold).
+  /// 1 while a network printer's firmware is known to protect itself (its profile was checked).
+  std::atomic<std::uint32_t> protection_verified{0};
+  std::atomic<std::uint32_t> revival_done{0};  ///< Counts finished revivals (DTR pulse + hold).
   std::atomic<std::uint32_t> foreign_bytes{0};
   std::atomic<std::uint32_t> own_order_done{0};  ///< Serial of the last acknowledged OwnOrder.
   Seqlock<ControllerValues> controllers;

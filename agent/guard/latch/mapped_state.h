@@ -59,7 +59,7 @@ struct HostMemory {
 /// The layout of the mapping. Plain bytes with a version: another layout is treated as no memory.
 struct MappedLayout {
   static constexpr std::uint64_t magic_value = 0x3142'4b41'4552'4246;  // "FBREAKB1" read as bytes
-  static constexpr std::uint32_t layout_version = 2;
+  static constexpr std::uint32_t layout_version = 3;
   static constexpr std::size_t detector_bytes = 16 * 1024;  ///< Of one printer's detectors.
 
   std::uint64_t magic;

@@ -5,6 +5,27 @@
 
 namespace firebreak::guard {
 
+std::uint32_t store(const HeaterSamples& samples, std::size_t heaters, std::int64_t at_ns,
+                    PrinterReadings& readings) noexcept {
+  bool all_zero = heaters > 0;
+  for (std::size_t i = 0; i < heaters; ++i) {
+    auto& heater = readings.heaters[i];
+    if (!std::isnan(samples.celsius[i])) {
+      heater.celsius = samples.celsius[i];
+      heater.celsius_at_ns = at_ns;
+      ++heater.reports;
+      readings.temperature_at_ns = at_ns;
+    }
+    if (!std::isnan(samples.target[i])) {
+      heater.target_celsius = samples.target[i];
+      heater.target_at_ns = at_ns;
+    }
+    if (!std::isnan(samples.duty[i])) heater.duty = samples.duty[i];
+    if (!(samples.target[i] == 0)) all_zero = false;
+  }
+  return all_zero ? link_event::target_zero : 0;
+}
+
 HeaterMap::HeaterMap(const PrinterProfile& profile) noexcept {
   int hotends = 0;
   for (const auto& heater : profile.heaters) {

@@ -21,6 +21,12 @@ struct HeaterSamples {
   }
 };
 
+/// Writes what `samples` say of the first `heaters` heaters into `readings` as of `at_ns`; what
+/// they do not say stays as it was, and ages. Returns link_event::target_zero if every target was
+/// said to be 0, else 0.
+std::uint32_t store(const HeaterSamples& samples, std::size_t heaters, std::int64_t at_ns,
+                    PrinterReadings& readings) noexcept;
+
 /// Knows which value of a report belongs to which heater of the profile, and what full duty is.
 class HeaterMap {
  public:

@@ -23,14 +23,22 @@ void store(std::string_view text, char (&out)[size]) noexcept {
 }  // namespace
 
 void describe_identity(const ParsedLine& info, PrinterIdentity& out) noexcept {
-  store(info.firmware_name, out.firmware);
-  store(info.machine_type, out.machine);
-  store(info.uuid, out.uuid);
+  describe_identity(IdentityText{info.firmware_name, info.machine_type, info.uuid}, out);
 }
 
 bool identity_matches(const ParsedLine& info, const PrinterConfig& config) noexcept {
-  if (!config.expected_uuid.empty() && !same_no_case(info.uuid, config.expected_uuid)) return false;
-  return config.expected_machine.empty() || info.machine_type == config.expected_machine;
+  return identity_matches(IdentityText{info.firmware_name, info.machine_type, info.uuid}, config);
+}
+
+void describe_identity(const IdentityText& text, PrinterIdentity& out) noexcept {
+  store(text.firmware, out.firmware);
+  store(text.machine, out.machine);
+  store(text.uuid, out.uuid);
+}
+
+bool identity_matches(const IdentityText& text, const PrinterConfig& config) noexcept {
+  if (!config.expected_uuid.empty() && !same_no_case(text.uuid, config.expected_uuid)) return false;
+  return config.expected_machine.empty() || text.machine == config.expected_machine;
 }
 
 }  // namespace firebreak::guard

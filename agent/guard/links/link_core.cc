@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "common/base/escape.h"
-
 namespace firebreak::guard {
 namespace {
 
@@ -29,9 +27,6 @@ constexpr seconds question_expires{5};
 constexpr milliseconds unfinished_line_lasts{500};
 constexpr milliseconds dtr_low{250};
 constexpr seconds revival_hold{5};
-/// The same note at most this often.
-constexpr seconds note_gap{5};
-constexpr seconds alarm_gap{1};
 
 }  // namespace
 
@@ -42,7 +37,7 @@ LinkCore::LinkCore(const PrinterConfig& config, PrinterShared& shared, SerialPor
       port_(port),
       host_(host),
       keeper_(keeper),
-      events_(events),
+      notebook_(events),
       keeper_name_("port." + config.name),
       heaters_(config.profile),
       gate_(config.name, *this) {}
@@ -158,19 +153,7 @@ void LinkCore::raise(std::uint32_t events) noexcept { shared_.events.fetch_or(ev
 
 void LinkCore::note(LinkNote kind, NoteSeverity severity, std::string_view text,
                     std::string_view quoted) noexcept {
-  auto& last = noted_at_[static_cast<std::size_t>(kind)];
-  const auto gap = severity == NoteSeverity::alarm ? alarm_gap : note_gap;
-  if (last != MonotonicTime{} && now_ - last < gap) return;
-  last = now_;
-  LinkRecord record;
-  record.note = kind;
-  record.severity = severity;
-  record.at_ns = now_.time_since_epoch().count();
-  const auto head = std::min(text.size(), record.text.size());
-  std::copy_n(text.begin(), head, record.text.begin());
-  const auto tail = escape_untrusted_into(quoted, std::span(record.text).subspan(head));
-  record.text_size = static_cast<std::uint8_t>(head + tail);
-  events_.note(record);
+  notebook_.note(kind, severity, text, quoted, now_);
 }
 
 void LinkCore::publish() noexcept {
@@ -277,7 +260,8 @@ void LinkCore::ask(MonotonicTime now) {
       [[fallthrough]];
     case LinkState::halted: ask_temperature(now); break;
     case LinkState::absent:
-    case LinkState::blocked: break;
+    case LinkState::blocked:
+    case LinkState::misconfigured: break;
   }
   if (command_ != Command::none) command_since_ = now;
 }

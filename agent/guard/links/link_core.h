@@ -109,7 +109,7 @@ class LinkCore final : private HostLineObserver {
   SerialPort& port_;
   HostPort& host_;
   DescriptorKeeper& keeper_;
-  LinkEvents& events_;
+  LinkNotebook notebook_;
   const std::string keeper_name_;
 
   LineSplitter splitter_;
@@ -186,7 +186,6 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime stop_bytes_at_{};
   int foreign_answers_ = 0;
   MonotonicTime foreign_since_{};
-  std::array<MonotonicTime, 32> noted_at_{};
   ErrorCode last_open_error_ = ErrorCode::internal;
   bool open_error_noted_ = false;
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/base/clock.h"
+
 namespace firebreak::guard {
 
 /// What a link reports for the black box. The text is one escaped sentence for people.
@@ -26,8 +28,9 @@ enum class LinkNote : std::uint8_t {
   host_refused,  ///< A host's line was held back; the text holds the line.
   host_overrun,  ///< The host does not read; printer lines to it were dropped.
   baud_followed,
-  revival,  ///< DTR was pulsed, or could not be.
-  junk,     ///< Lines that were too long or damaged.
+  revival,          ///< DTR was pulsed, or could not be.
+  junk,             ///< Lines that were too long or damaged.
+  weak_protection,  ///< The firmware's own protection is off or weakened, or a heater is unwatched.
 };
 
 enum class NoteSeverity : std::uint8_t { info, warning, alarm };
@@ -49,6 +52,21 @@ class LinkEvents {
  public:
   virtual ~LinkEvents() = default;
   virtual void note(const LinkRecord& record) noexcept = 0;
+};
+
+/// Writes a link's notes: escaped, cut to fit, and the same kind at most each 5 s (alarms: each
+/// second). Link thread only; no allocation.
+class LinkNotebook {
+ public:
+  explicit LinkNotebook(LinkEvents& events) noexcept : events_(events) {}
+
+  /// `text` is ours, `quoted` is the printer's or the system's and is escaped.
+  void note(LinkNote kind, NoteSeverity severity, std::string_view text, std::string_view quoted,
+            MonotonicTime now) noexcept;
+
+ private:
+  LinkEvents& events_;
+  std::array<MonotonicTime, 32> noted_at_{};
 };
 
 }  // namespace firebreak::guard

@@ -211,26 +211,9 @@ void LinkCore::on_report(const ParsedLine& parsed, LineEnding ending, bool answe
 
 void LinkCore::store_samples(const HeaterSamples& samples, Belief belief,
                              MonotonicTime now) noexcept {
-  const auto at = count_ns(now);
-  bool any = false, all_zero = heaters_.size() > 0;
-  for (std::size_t i = 0; i < heaters_.size(); ++i) {
-    auto& heater = readings_.heaters[i];
-    if (!std::isnan(samples.celsius[i])) {
-      heater.celsius = samples.celsius[i];
-      heater.celsius_at_ns = at;
-      ++heater.reports;
-      any = true;
-    }
-    if (!std::isnan(samples.target[i])) {
-      heater.target_celsius = samples.target[i];
-      heater.target_at_ns = at;
-    }
-    if (!std::isnan(samples.duty[i])) heater.duty = samples.duty[i];
-    if (!(samples.target[i] == 0)) all_zero = false;
-  }
-  if (any) readings_.temperature_at_ns = at;
+  const auto events = store(samples, heaters_.size(), count_ns(now), readings_);
   readings_changed_ = true;
-  if (all_zero && belief == Belief::full) raise(link_event::target_zero);
+  if (belief == Belief::full) raise(events);
 }
 
 void LinkCore::on_banner(std::string_view line, bool own_ending, MonotonicTime now) {

@@ -13,13 +13,12 @@
 namespace firebreak::guard {
 
 struct MarlinLink::Parts {
-  Parts(const PrinterConfig& config_in, PrinterShared& shared, const Clock& clock_in,
-        DescriptorKeeper& keeper, LinkEvents& events, const std::filesystem::path& run_dir)
-      : config(config_in),
-        clock(clock_in),
+  explicit Parts(const LinkParts& given)
+      : config(given.config),
+        clock(given.clock),
         port(config.port, config.baud, clock),
-        host(config.name, run_dir / config.pty, keeper),
-        core(config, shared, port, host, keeper, events),
+        host(config.name, given.run_dir / config.pty, given.keeper),
+        core(config, given.shared, port, host, given.keeper, given.events),
         wake_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
   ~Parts() {
     if (wake_fd >= 0) close(wake_fd);
@@ -34,10 +33,7 @@ struct MarlinLink::Parts {
   bool prepared = false;
 };
 
-MarlinLink::MarlinLink(const PrinterConfig& config, PrinterShared& shared, const Clock& clock,
-                       DescriptorKeeper& keeper, LinkEvents& events,
-                       const std::filesystem::path& run_dir)
-    : parts_(std::make_unique<Parts>(config, shared, clock, keeper, events, run_dir)) {}
+MarlinLink::MarlinLink(const LinkParts& parts) : parts_(std::make_unique<Parts>(parts)) {}
 
 MarlinLink::~MarlinLink() = default;
 

@@ -1,45 +1,24 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
-#include <stop_token>
 
-#include "agent/guard/links/link_events.h"
-#include "common/base/result.h"
-
-namespace firebreak {
-class Clock;
-}
+#include "agent/guard/links/printer_link.h"
 
 namespace firebreak::guard {
 
-class DescriptorKeeper;
-struct PrinterConfig;
-struct PrinterShared;
-
 /// The serial link of one printer with Marlin-family firmware, and the pass-through for its host:
 /// the port, the pty, and the loop of the printer's one link thread.
-class MarlinLink {
+class MarlinLink final : public PrinterLink {
  public:
-  /// Everything referenced must outlive the link. `run_dir` holds the symlink to the pty
-  /// (`config.pty`). Nothing is opened yet.
-  MarlinLink(const PrinterConfig& config, PrinterShared& shared, const Clock& clock,
-             DescriptorKeeper& keeper, LinkEvents& events, const std::filesystem::path& run_dir);
-  ~MarlinLink();
+  /// Nothing is opened yet. The host's pty is `parts.config.pty` below `parts.run_dir`.
+  explicit MarlinLink(const LinkParts& parts);
+  ~MarlinLink() override;
   MarlinLink(const MarlinLink&) = delete;
   MarlinLink& operator=(const MarlinLink&) = delete;
 
-  /// Makes or adopts the pty and adopts or opens the port, so that the stop thread has a
-  /// descriptor before the first pass. A missing port is no error. Before run(), on any thread.
-  Result<void> prepare();
-
-  /// The link thread's loop (with prepare() if that has not been called); ends soon after `stop`
-  /// is requested and wake() called. Descriptors stay open until the link is destroyed.
-  void run(std::stop_token stop);
-
-  /// Makes the loop look at PrinterShared at once. Any thread, also the stop thread: one write to
-  /// an eventfd.
-  void wake() noexcept;
+  Result<void> prepare() override;
+  void run(std::stop_token stop) override;
+  void wake() noexcept override;
 
  private:
   struct Parts;

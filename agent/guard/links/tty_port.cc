@@ -19,9 +19,6 @@
 namespace firebreak::guard {
 namespace {
 
-/// A retired descriptor outlives every deadline of the stop thread (100 ms) by far.
-constexpr std::chrono::seconds retire_after{2};
-
 bool is_pty(int fd) noexcept {
   struct stat info {};
   if (fstat(fd, &info) != 0) return false;
@@ -64,9 +61,6 @@ TtyPort::TtyPort(std::filesystem::path path, int baud, const Clock& clock)
 
 TtyPort::~TtyPort() {
   if (fd_ >= 0) ::close(fd_);
-  for (auto& old : retired_) {
-    if (old.fd >= 0) ::close(old.fd);
-  }
 }
 
 Result<void> TtyPort::open() {
@@ -140,21 +134,13 @@ void TtyPort::close() noexcept {
   if (fd_ < 0) return;
   ioctl(fd_, TIOCNXCL);
   flock(fd_, LOCK_UN);
-  auto slot = std::min_element(retired_.begin(), retired_.end(), [](const auto& a, const auto& b) {
-    return a.fd < 0 ? b.fd >= 0 : (b.fd >= 0 && a.since < b.since);
-  });
-  if (slot->fd >= 0) ::close(slot->fd);
-  *slot = {fd_, clock_.now()};
+  retired_.add(fd_, clock_.now());
   fd_ = -1;
 }
 
 void TtyPort::collect() noexcept {
-  for (auto& old : retired_) {
-    if (old.fd < 0 || clock_.now() - old.since < retire_after) continue;
-    tcflush(old.fd, TCIOFLUSH);  // A close must not wait for bytes that nobody will read.
-    ::close(old.fd);
-    old.fd = -1;
-  }
+  // A close must not wait for bytes that nobody will read.
+  retired_.collect(clock_.now(), [](int fd) { tcflush(fd, TCIOFLUSH); });
 }
 
 IoResult TtyPort::read(std::span<char> into) noexcept {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <array>
 #include <filesystem>
 #include <string>
 
+#include "agent/guard/links/retired_descriptors.h"
 #include "agent/guard/links/serial_port.h"
 #include "common/base/clock.h"
 
@@ -33,11 +33,6 @@ class TtyPort final : public SerialPort {
   bool set_baud(int baud) noexcept override;
 
  private:
-  struct Retired {
-    int fd = -1;
-    MonotonicTime since{};
-  };
-
   Result<void> set_up(int fd);
   [[nodiscard]] std::size_t paced_bytes() noexcept;
 
@@ -50,7 +45,7 @@ class TtyPort final : public SerialPort {
   // A pty has no output queue to ask for: what is on its way is estimated from the baud rate.
   double paced_ = 0;
   MonotonicTime paced_at_{};
-  std::array<Retired, 4> retired_{};
+  RetiredDescriptors retired_;
 };
 
 /// Sets any baud rate (termios2, BOTHER) without a change of another setting; 0 drops DTR. False

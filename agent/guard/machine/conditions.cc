@@ -91,6 +91,7 @@ bool holds_while_stopping(When when, const Memory& memory, const Facts& facts) n
     case When::acknowledged: return facts.acknowledged && !memory.acknowledged;
     case When::not_acknowledged:
       return !memory.acknowledged && !facts.acknowledged && due(memory.acknowledge_due_ns, facts);
+    case When::unreachable: return !memory.acknowledged && facts.unreachable;
     case When::fell_silent: return memory.acknowledged && facts.silent;
     case When::window_over: return due(memory.window_due_ns, facts);
     case When::target_back: return memory.acknowledged && facts.target_positive;
@@ -137,6 +138,7 @@ bool holds(When when, const Memory& memory, const Facts& facts) noexcept {
     case When::unparked: return facts.unpark;
     case When::acknowledged:
     case When::not_acknowledged:
+    case When::unreachable:
     case When::fell_silent:
     case When::window_over:
     case When::target_back: return holds_while_stopping(when, memory, facts);

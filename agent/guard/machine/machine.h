@@ -123,6 +123,7 @@ struct Facts {
   std::int64_t feedback_limit_ns = 200'000'000;  ///< Hold time + 200 ms without a drop line.
 
   bool acknowledged = false;      ///< Halt text, or target 0 read back, since the stop.
+  bool unreachable = true;        ///< Nobody took the stop: no socket, no uplink. Never serial.
   bool silent = true;             ///< Nothing heard for `silence_after_acknowledge`.
   bool cooled = false;            ///< Cooling (or cold) on the printer's own sensor since the stop.
   bool cooled_elsewhere = false;  ///< The same by a source that no verdict doubts.
@@ -201,6 +202,7 @@ enum class When : std::uint8_t {
   arm_asked,
   acknowledged,
   proven,
+  unreachable,
   not_acknowledged,
   fell_silent,
   window_over,

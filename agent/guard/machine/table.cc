@@ -77,6 +77,8 @@ constexpr std::array rows{
     Row{"heat that rises after a stop is cut", stopping, When::risen, State::cutting, cut_now},
     Row{"a target that stays after the acknowledgement is cut", stopping, When::target_back,
         State::cutting, cut_now},
+    Row{"a printer that nobody can ask is cut at once", stopping, When::unreachable, State::cutting,
+        cut_now},
     Row{"a firmware that does not acknowledge is cut", stopping, When::not_acknowledged,
         State::cutting, cut_now},
     Row{"a firmware that falls silent is cut", stopping, When::fell_silent, State::cutting,

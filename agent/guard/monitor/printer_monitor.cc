@@ -47,6 +47,13 @@ bool PrinterMonitor::has_halted() const noexcept {
   return memory_.halted_ns != 0 && memory_.halted_ns >= machine_.stopped_ns - halt_belongs_ns;
 }
 
+bool PrinterMonitor::targets_were_zero() const noexcept {
+  const auto heaters = printer_.config.profile.heaters.size();
+  return std::all_of(readings_.heaters.begin(),
+                     readings_.heaters.begin() + static_cast<std::ptrdiff_t>(heaters),
+                     [](const HeaterReading& reading) { return reading.target_celsius == 0; });
+}
+
 StepInput PrinterMonitor::look(std::int64_t now_ns, std::uint32_t link_events) noexcept {
   StepInput input;
   input.now_ns = now_ns;
@@ -55,6 +62,12 @@ StepInput PrinterMonitor::look(std::int64_t now_ns, std::uint32_t link_events) n
   input.hold_blind = machine_.state == State::probation;
   // Watch mode mutes the verdicts that rest on a model (D2, D4, D6), and no others.
   input.mute_model = machine_.state == State::watch;
+  const bool network = printer_.config.link == LinkKind::network;
+  input.network = network;
+  input.protection_verified =
+      network && printer_.shared.protection_verified.load(std::memory_order_acquire) != 0;
+  input.restarting = printer_.config.link == LinkKind::klipper && targets_were_zero() &&
+                     printer_.shared.link_state.load(std::memory_order_acquire) != LinkState::ready;
   input.target_commanded = (link_events & link_event::host_heats) != 0;
   const auto& heaters = printer_.config.profile.heaters;
   for (const auto& sensor : printer_.own_sensors) {

@@ -49,6 +49,7 @@ class PrinterMonitor {
   CauseSet judge_heat_up(std::int64_t now_ns) noexcept;
   CauseSet judge_currents(const thermal::StepInput& input) noexcept;
   void follow_models() noexcept;
+  [[nodiscard]] bool targets_were_zero() const noexcept;
   void follow_drift(const thermal::StepReport& report, std::int64_t now_ns) noexcept;
   CauseSet judge_probation(const thermal::StepInput& input, MonitorFacts& facts) noexcept;
   void judge_stop(const thermal::StepInput& input, std::uint32_t link_events,

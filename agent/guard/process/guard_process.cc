@@ -13,7 +13,7 @@
 #include "agent/guard/blackbox/black_box.h"
 #include "agent/guard/commission/commissioner.h"
 #include "agent/guard/control/server.h"
-#include "agent/guard/links/marlin_link.h"
+#include "agent/guard/links/printer_link.h"
 #include "agent/guard/monitor/monitor_loop.h"
 #include "agent/guard/process/link_notes.h"
 #include "agent/guard/process/realtime.h"
@@ -91,7 +91,7 @@ class GuardProcess {
   std::unique_ptr<GuardCore> core_;
   std::unique_ptr<BlackBox> box_;
   std::deque<LinkNotes> notes_;
-  std::vector<std::unique_ptr<MarlinLink>> links_;
+  std::vector<std::unique_ptr<PrinterLink>> links_;
   std::unique_ptr<SlotWriter> slots_;
   std::unique_ptr<EstopLoop> estop_;
   std::unique_ptr<commission::Commissioner> commissioner_;
@@ -119,8 +119,8 @@ Result<void> GuardProcess::build() {
   own_events_ = &box_->event_queue();
   for (auto& printer : core_->printers) {
     notes_.emplace_back(box_->event_queue(), clock_, static_cast<std::int16_t>(printer->index));
-    links_.push_back(std::make_unique<MarlinLink>(printer->config, printer->shared, clock_,
-                                                  manager_, notes_.back(), config_.run_dir));
+    links_.push_back(make_link(
+        {printer->config, printer->shared, clock_, manager_, notes_.back(), config_.run_dir}));
     if (auto ready = links_.back()->prepare(); !ready) {
       // The host software has no port then; the printer is guarded all the same.
       log::error("{}", ready.error().message);
@@ -158,8 +158,11 @@ Result<void> GuardProcess::start_threads() {
     core_->warnings.push_back(std::move(warning));
   }
   begin("estop", priority::estop, [this] { estop_->run(); });
-  for (auto& link : links_) {
-    begin("link", priority::link, [&link, this] { link->run(stop_links_.get_token()); });
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    // Only serial links gate the pulses; the others parse with memory of their own.
+    const bool serial = core_->printers[i]->config.link == LinkKind::serial;
+    begin("link", serial ? priority::link : priority::ordinary,
+          [link = links_[i].get(), this] { link->run(stop_links_.get_token()); });
   }
   begin("monitor", priority::monitor, [this] { monitor_->run(); });
   begin("commission", priority::ordinary, [this] { commissioner_->run(); });
@@ -208,6 +211,9 @@ Result<void> GuardProcess::open_sockets() {
     return {};
   }
   control_ = std::move(*control);
+  service_->serve_with([this](std::size_t printer, int fd) {
+    if (!links_[printer]->serve(fd)) ::close(fd);
+  });
   service_->attend_stops_with([this] { control_->attend_stops(); });
   return {};
 }

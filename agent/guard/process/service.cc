@@ -1,6 +1,7 @@
 #include "agent/guard/process/service.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -335,6 +336,26 @@ Result<void> GuardServiceImpl::grant(const GrantAnswer& answer, const Peer& peer
   Peer person = peer;
   person.name = "grant for " + escape_untrusted(answer.who, 60);
   return release(answer.printer, person);
+}
+
+Result<void> GuardServiceImpl::may_serve(const std::string& name, const std::string& kind) {
+  const auto printer = find(name);
+  if (!printer) return fail(printer.error());
+  const auto& config = (*printer)->config;
+  if (config.link != LinkKind::network) {
+    return fail(ErrorCode::refused, name + " is not a network printer in guard.yaml");
+  }
+  if (config.network != kind) {
+    return fail(ErrorCode::refused,
+                name + " is \"" + config.network + "\" in guard.yaml, and not \"" + kind + "\"");
+  }
+  return {};
+}
+
+void GuardServiceImpl::serve(const std::string& name, int fd) {
+  const auto printer = find(name);
+  if (printer && serve_) return serve_((*printer)->index, fd);
+  ::close(fd);
 }
 
 Result<void> GuardServiceImpl::add_event(const json& event, const Peer& peer) {

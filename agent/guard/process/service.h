@@ -26,6 +26,11 @@ class GuardServiceImpl final : public GuardService {
   /// What to call while a request waits for its effect, so that no stop waits behind it.
   void attend_stops_with(std::function<void()> attend) { attend_stops_ = std::move(attend); }
 
+  /// Who takes a connection of the uplink: the link of the printer with this index. Before run.
+  void serve_with(std::function<void(std::size_t printer, int fd)> serve) {
+    serve_ = std::move(serve);
+  }
+
   nlohmann::json status() override;
   Result<void> stop(const StopRequest& request, const Peer& peer) override;
   Result<void> reset(const ResetRequest& request, const Peer& peer) override;
@@ -45,6 +50,8 @@ class GuardServiceImpl final : public GuardService {
   Result<void> mark_durable(const std::string& log, std::uint64_t sequence) override;
   Result<nlohmann::json> challenge(const std::string& printer, const Peer& peer) override;
   Result<void> grant(const GrantAnswer& answer, const Peer& peer) override;
+  Result<void> may_serve(const std::string& printer, const std::string& kind) override;
+  void serve(const std::string& printer, int fd) override;
   Result<void> add_event(const nlohmann::json& event, const Peer& peer) override;
   Result<void> forget_restarts(const Peer& peer) override;
 
@@ -68,6 +75,7 @@ class GuardServiceImpl final : public GuardService {
   const Clock& clock_;
   ChallengeBook grants_;
   std::function<void()> attend_stops_ = [] {};
+  std::function<void(std::size_t, int)> serve_;
 };
 
 }  // namespace firebreak::guard

@@ -24,6 +24,16 @@ json age_ms(std::int64_t at_ns, std::int64_t now_ns) {
   return at_ns == 0 ? json(nullptr) : json((now_ns - at_ns) / 1'000'000);
 }
 
+std::string_view name(FirmwareLimit::Verify verify) {
+  switch (verify) {
+    case FirmwareLimit::Verify::unknown: return "unknown";
+    case FirmwareLimit::Verify::kept: return "kept";
+    case FirmwareLimit::Verify::weakened: return "weakened";
+    case FirmwareLimit::Verify::absent: return "absent";
+  }
+  return "unknown";
+}
+
 std::string_view name(LinkState state) {
   switch (state) {
     case LinkState::absent: return "absent";
@@ -33,6 +43,7 @@ std::string_view name(LinkState state) {
     case LinkState::halted: return "halted";
     case LinkState::wrong_printer: return "wrong_printer";
     case LinkState::blocked: return "blocked";
+    case LinkState::misconfigured: return "misconfigured";
   }
   return "absent";
 }
@@ -56,6 +67,8 @@ bool covers(const PrinterRuntime& printer, const std::string& heater) {
 json heaters_of(const PrinterRuntime& printer, const PrinterReadings& readings, bool link_counts,
                 std::int64_t now_ns) {
   json heaters = json::array();
+  FirmwareLimits limits{};
+  printer.shared.firmware_limits.load(limits);
   for (std::size_t i = 0; i < printer.config.profile.heaters.size(); ++i) {
     const auto& profile = printer.config.profile.heaters[i];
     const auto& reading = readings.heaters[i];
@@ -66,6 +79,8 @@ json heaters_of(const PrinterRuntime& printer, const PrinterReadings& readings, 
                        {"duty", number_or_null(reading.duty)},
                        {"age_ms", age_ms(reading.celsius_at_ns, now_ns)},
                        {"limit_celsius", profile.limit_celsius},
+                       {"firmware_limit_celsius", number_or_null(limits[i].max_celsius)},
+                       {"firmware_check", name(limits[i].verify)},
                        {"trusted", trusted && link_counts},
                        {"covered", covers(printer, profile.name)}});
   }
@@ -142,6 +157,15 @@ std::string_view shown_outcome(const PrinterRuntime& printer, const machine::Mem
   return machine::name(memory.outcome);
 }
 
+std::string kind_of(const PrinterConfig& config) {
+  switch (config.link) {
+    case LinkKind::serial: return "serial";
+    case LinkKind::klipper: return "klipper";
+    case LinkKind::network: break;
+  }
+  return config.network;
+}
+
 json printer_status(const PrinterRuntime& printer, const std::filesystem::path& run_dir,
                     std::int64_t now_ns) {
   machine::Memory memory;
@@ -152,6 +176,8 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
   const bool counts = link == LinkState::ready || link == LinkState::halted;
   PrinterIdentity identity;
   printer.shared.identity.load(identity);
+  LinkDetail detail;
+  printer.shared.detail.load(detail);
   const json none(nullptr);
   return {
       {"name", printer.config.name},
@@ -169,6 +195,8 @@ json printer_status(const PrinterRuntime& printer, const std::filesystem::path& 
       {"blind", printer.blind.load(std::memory_order_acquire)},
       {"link",
        {{"state", name(link)},
+        {"kind", kind_of(printer.config)},
+        {"why", detail.text},
         {"port", printer.config.port.string()},
         {"age_ms", age_ms(readings.line_at_ns, now_ns)}}},
       {"identity",

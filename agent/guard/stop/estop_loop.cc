@@ -153,6 +153,8 @@ Facts EstopLoop::gather(PrinterRuntime& printer, std::int64_t now_ns) noexcept {
     // Nothing is known of this state yet; what may be silence must not be taken for it.
     facts.silent = false;
   }
+  facts.unreachable = printer.config.link != LinkKind::serial &&
+                      printer.shared.port_fd.load(std::memory_order_acquire) < 0;
   facts.hot = found.hot;
   facts.window_ns = found.window_ns;
 
@@ -238,7 +240,7 @@ void EstopLoop::commit(PrinterRuntime& printer) noexcept {
 void EstopLoop::send(PrinterRuntime& printer) noexcept {
   Doing& doing = doing_[printer.index];
   if (doing.send == Send::nothing) return;
-  const auto& sequence = doing.send == Send::stop ? printer.stop_bytes : printer.heaters_off_bytes;
+  const auto& sequence = doing.send == Send::stop ? printer.bytes.stop : printer.bytes.heaters_off;
   const std::string_view bytes = sequence.view();
   doing.bytes_taken = 0;
   const int fd = printer.shared.port_fd.load(std::memory_order_acquire);
@@ -255,7 +257,7 @@ void EstopLoop::send(PrinterRuntime& printer) noexcept {
     taken = std::max(taken, write(fd, bytes.data(), bytes.size()));
   }
   doing.bytes_taken = static_cast<std::int32_t>(std::max<ssize_t>(taken, 0));
-  if (doing.bytes_taken >= static_cast<std::int32_t>(stop_head.size())) {
+  if (doing.bytes_taken >= static_cast<std::int32_t>(printer.bytes.head)) {
     times_.write_ns = monotonic_ns();
   }
   if (doing.send == Send::stop) {

@@ -9,6 +9,15 @@
 namespace firebreak::guard {
 namespace {
 
+/// "\nM112\n": what follows it is for a firmware that did not act on it.
+constexpr std::string_view marlin_head = "\nM112\n";
+// Klippy answers with the number, by which the link knows whose answer it is (KlipperLink).
+constexpr std::string_view klipper_stop = "{\"id\":9001,\"method\":\"emergency_stop\"}\x03";
+constexpr std::string_view klipper_heaters_off =
+    "{\"id\":9002,\"method\":\"gcode/script\",\"params\":{\"script\":\"TURN_OFF_HEATERS\"}}\x03";
+constexpr std::string_view uplink_stop = "{\"do\":\"stop\"}\n";
+constexpr std::string_view uplink_heaters_off = "{\"do\":\"heaters_off\"}\n";
+
 std::vector<std::string> heaters_off(const PrinterProfile& profile) {
   std::vector<std::string> commands;
   if (profile.tools <= 1) {
@@ -45,9 +54,30 @@ bool append_numbered(ByteSequence& bytes, int number, std::string_view command) 
   return bytes.append(text) && bytes.append({tail.data(), tail_end.size});
 }
 
+StopBytes make_stop(const PrinterConfig& printer) {
+  StopBytes bytes;
+  switch (printer.link) {
+    case LinkKind::serial:
+      bytes.stop = make_stop_bytes(printer.profile);
+      bytes.heaters_off = make_heaters_off_bytes(printer.profile);
+      bytes.head = marlin_head.size();
+      return bytes;
+    case LinkKind::klipper:
+      bytes.stop.append(klipper_stop);
+      bytes.heaters_off.append(klipper_heaters_off);
+      break;
+    case LinkKind::network:
+      bytes.stop.append(uplink_stop);
+      bytes.heaters_off.append(uplink_heaters_off);
+      break;
+  }
+  bytes.head = bytes.stop.view().size();
+  return bytes;
+}
+
 ByteSequence make_stop_bytes(const PrinterProfile& profile) {
   ByteSequence bytes;
-  bytes.append(stop_head);
+  bytes.append(marlin_head);
   for (const auto& command : heaters_off(profile)) bytes.append(command + "\n");
   append_numbered(bytes, 0, "M110 N0");
   int number = 1;

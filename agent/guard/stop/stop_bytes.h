@@ -22,8 +22,17 @@ class ByteSequence {
   std::size_t size_ = 0;
 };
 
-/// How many bytes must be taken by the kernel before a stop counts as written: "\nM112\n".
-inline constexpr std::string_view stop_head = "\nM112\n";
+/// What stops a printer, and how many of its first bytes the kernel must have taken before the stop
+/// counts as written.
+struct StopBytes {
+  ByteSequence stop;
+  std::size_t head = 0;
+  ByteSequence heaters_off;  ///< For probation: never a stop, which would halt it again.
+};
+
+/// For the link of `printer`. Klipper: one message of its API, `emergency_stop`, which acts where
+/// an M112 that waits behind an M109 does not (docs/safety.md). Network: one line to the uplink.
+StopBytes make_stop(const PrinterConfig& printer);
 
 /// The stop of a Marlin-family firmware: a newline that ends half a line in flight, M112, and for
 /// a firmware that did not act on it heaters off for every tool, bed and chamber; then the same
@@ -32,7 +41,7 @@ inline constexpr std::string_view stop_head = "\nM112\n";
 /// Source of the shape: OctoPrint's M112 handling and Marlin's emergency parser (docs/safety.md).
 ByteSequence make_stop_bytes(const PrinterProfile& profile);
 
-/// Heaters off alone, for probation: never M112, which would halt the printer again.
+/// Heaters off alone, for a Marlin-family firmware.
 ByteSequence make_heaters_off_bytes(const PrinterProfile& profile);
 
 /// "N<number> <command>*<sum>\n" with the XOR sum that RepRap firmwares check.

@@ -15,6 +15,8 @@ std::string_view Supervisor::late_thread(std::int64_t now_ns, std::int64_t& age_
   if (is_late(core_.liveness.estop_ns, estop_deadline, now_ns, age_ns)) return "estop";
   if (is_late(core_.liveness.monitor_ns, monitor_deadline, now_ns, age_ns)) return "monitor";
   for (const auto& printer : core_.printers) {
+    // Other links parse what is not ours with memory of their own: their failure is blindness.
+    if (printer->config.link != LinkKind::serial) continue;
     if (is_late(printer->shared.link_alive_ns, link_deadline, now_ns, age_ns)) {
       return printer->config.name;
     }

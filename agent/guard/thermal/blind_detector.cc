@@ -1,6 +1,7 @@
 #include "agent/guard/thermal/blind_detector.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace firebreak::guard::thermal {
 
@@ -8,10 +9,25 @@ BlindDetector::BlindDetector(const HeaterProfile& profile, BlindState& state) no
     : limit_(static_cast<float>(profile.limit_celsius)),
       safe_(static_cast<float>(profile.safe_celsius)),
       rise_(static_cast<float>(profile.fastest_rise_kelvin_per_s)),
+      steady_kelvin_(static_cast<float>(profile.hysteresis_kelvin)),
       state_(state) {}
 
-double BlindDetector::longest_s(float celsius) const noexcept {
+/// Held its target, or did not rise without one, when it was last heard.
+bool BlindDetector::steady(const HeaterView& view) const noexcept {
+  if (view.target_commanded) return false;
+  if (view.target_celsius > 0) {
+    return std::fabs(view.celsius - view.target_celsius) <= steady_kelvin_;
+  }
+  return view.target_celsius == 0 && state_.last <= state_.before + blind_idle_rise_kelvin;
+}
+
+double BlindDetector::longest_s(const HeaterView& view) const noexcept {
+  if (view.restarting) return blind_restart_s;
+  if (view.network) {
+    return view.protection_verified && steady(view) ? blind_network_steady_s : blind_longest_s;
+  }
   if (!(rise_ > 0)) return blind_shortest_s;
+  float celsius = view.celsius;
   if (!std::isfinite(celsius)) celsius = limit_;  // Unknown is hot.
   const double room = (limit_ + blind_over_limit_kelvin - celsius) / rise_;
   return std::clamp(room, blind_shortest_s, blind_longest_s);
@@ -33,6 +49,8 @@ void BlindDetector::learn_interval(const HeaterView& view) noexcept {
     s.interval_s = known ? s.interval_s + (seen - s.interval_s) * blind_interval_part : seen;
   }
   s.last_at_ns = view.celsius_at_ns;
+  s.before = s.last;
+  s.last = view.celsius;
 }
 
 double BlindDetector::warn_s() const noexcept {
@@ -52,7 +70,7 @@ Finding BlindDetector::step(const HeaterView& view) noexcept {
     if (age < cold_silence_warn_s) return {};
     return {Rule::silent_cold, static_cast<float>(cold_silence_warn_s), unknown};
   }
-  const auto longest = longest_s(view.celsius);
+  const auto longest = longest_s(view);
   if (age >= longest) return {Rule::blind, static_cast<float>(longest), unknown};
   if (age < warn_s()) return {};
   return {Rule::blind_warning, static_cast<float>(longest), unknown};

@@ -238,6 +238,9 @@ inline constexpr float blind_interval_part = 0.1F;  ///< Of a new interval in th
 inline constexpr double blind_longest_s = 15;
 inline constexpr double blind_shortest_s = 5;
 inline constexpr float blind_over_limit_kelvin = 50;
+inline constexpr double blind_network_steady_s = 60;   ///< Verified firmware that held its target.
+inline constexpr double blind_restart_s = 30;          ///< Klipper, SAVE_CONFIG with targets at 0.
+inline constexpr float blind_idle_rise_kelvin = 0.5F;  ///< More between two readings is a rise.
 inline constexpr double cold_silence_warn_s = 60;  ///< Cold and silent is switched off: told, only.
 
 // Cooling proof (docs/safety.md, cooling window).

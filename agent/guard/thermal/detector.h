@@ -28,8 +28,13 @@ struct HeaterView {
   bool target_commanded = false;  ///< A target > 0 was seen on its way since the last reading.
   float fan = unknown;            ///< Part fan 0…1.
   float flow = unknown;           ///< Plastic through this heater, mm³/s.
-  bool gap = false;               ///< This reading follows the one before after too long a pause.
-  bool supply_fell = false;       ///< All heaters that ask for power miss it (SupplyWatch).
+  /// A network printer: its readings come through the uplink, with the age that the source gave.
+  bool network = false;
+  bool protection_verified = false;  ///< Its firmware is known to protect itself.
+  /// Klipper restarts, and every target was 0 when it was last heard (SAVE_CONFIG).
+  bool restarting = false;
+  bool gap = false;          ///< This reading follows the one before after too long a pause.
+  bool supply_fell = false;  ///< All heaters that ask for power miss it (SupplyWatch).
   float scale = 1;      ///< Times the thresholds of D2, D3 and D4; other than 1 on the bench alone.
   HeatBalance balance;  ///< Of this reading; judged only while it is fresh.
 

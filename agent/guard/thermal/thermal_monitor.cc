@@ -105,7 +105,9 @@ float ThermalMonitor::quantum(std::size_t heater) const noexcept {
 
 double ThermalMonitor::blind_after_s(std::size_t heater) const noexcept {
   if (heater >= count_) return blind_shortest_s;
-  return heaters_[heater].blind->longest_s(state_.heaters[heater].last_celsius);
+  HeaterView view;
+  view.celsius = state_.heaters[heater].last_celsius;
+  return heaters_[heater].blind->longest_s(view);
 }
 
 void ThermalMonitor::doubt(std::size_t heater) noexcept {
@@ -190,6 +192,9 @@ void ThermalMonitor::look(std::size_t index, const StepInput& input,
   view.has_own = input.own[index].present;
   view.stopped = input.stopped;
   view.hold_blind = input.hold_blind;
+  view.network = input.network;
+  view.protection_verified = input.protection_verified;
+  view.restarting = input.restarting;
   view.target_commanded = state.commanded_at_ns != 0;
   view.fan = readings.fan;
   view.flow = readings.flow_mm3_per_s;

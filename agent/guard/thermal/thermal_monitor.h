@@ -28,7 +28,10 @@ struct StepInput {
   bool stopped = false;
   bool hold_blind = false;        ///< Probation watches the first report itself.
   bool target_commanded = false;  ///< link_event::host_heats since the last step.
-  bool mute_model = false;        ///< Watch mode: model-based verdicts are told, and do nothing.
+  bool network = false;           ///< See HeaterView.
+  bool protection_verified = false;
+  bool restarting = false;
+  bool mute_model = false;  ///< Watch mode: model-based verdicts are told, and do nothing.
   std::array<OwnSensorView, max_heaters> own{};
 };
 

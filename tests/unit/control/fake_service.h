@@ -12,6 +12,8 @@ namespace firebreak::guard {
 /// A guard that only writes down what it was asked, one readable line each.
 class FakeService final : public GuardService {
  public:
+  std::string served;  ///< Of serve(); the descriptor is the test's.
+  int served_fd = -1;
   nlohmann::json status() override {
     calls.push_back("status");
     return {{"agent", "garage"},
@@ -84,6 +86,14 @@ class FakeService final : public GuardService {
   }
   Result<void> grant(const GrantAnswer& answer, const Peer&) override {
     return say("grant " + answer.printer + " " + answer.action);
+  }
+  Result<void> may_serve(const std::string& printer, const std::string& kind) override {
+    if (kind != "moonraker") return fail(ErrorCode::refused, printer + " is of another kind");
+    return {};
+  }
+  void serve(const std::string& printer, int fd) override {
+    served = printer;
+    served_fd = fd;
   }
   Result<void> add_event(const nlohmann::json& event, const Peer&) override {
     return say("event " + event.at("kind").get<std::string>());

@@ -1,10 +1,10 @@
-#include "agent/guard/control/json_gate.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace firebreak::guard {
+#include "common/base/json_nesting.h"
+
+namespace firebreak {
 namespace {
 
 TEST(JsonGate, TakesWhatIsExactlyAsDeepAsAllowed) {
@@ -29,4 +29,4 @@ TEST(JsonGate, RefusesANestingOfAHundredThousandWithoutRecursion) {
 }
 
 }  // namespace
-}  // namespace firebreak::guard
+}  // namespace firebreak

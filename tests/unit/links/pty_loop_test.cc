@@ -43,7 +43,7 @@ class PtyLoop : public testing::Test {
     std::filesystem::remove_all(run_dir);
   }
   void start() {
-    link = std::make_unique<MarlinLink>(config, shared, clock, keeper, notes, run_dir);
+    link = std::make_unique<MarlinLink>(LinkParts{config, shared, clock, keeper, notes, run_dir});
     thread = std::jthread([this](std::stop_token token) { link->run(token); });
   }
   void stop() {

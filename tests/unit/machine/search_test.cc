@@ -92,10 +92,11 @@ Key key_of(const Memory& m) {
 
 // The booleans that the environment may set at will, each away from the calm base.
 using Flip = void (*)(Facts&);
-constexpr std::array<Flip, 17> flips{
+constexpr std::array<Flip, 18> flips{
     [](Facts&) {},
     [](Facts& f) { f.acknowledged = true; },
     [](Facts& f) { f.silent = true; },
+    [](Facts& f) { f.unreachable = true; },
     [](Facts& f) { f.cooled = true; },
     [](Facts& f) { f.cooled_elsewhere = true; },
     [](Facts& f) { f.risen = true; },

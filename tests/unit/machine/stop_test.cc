@@ -106,6 +106,14 @@ TEST(ASoftwareStop, IsCutWhenTheFirmwareFallsSilentAfterTheAcknowledgement) {
   EXPECT_EQ(story.state(), "cutting");
 }
 
+TEST(ASoftwareStop, IsCutAtOnceWhenNobodyIsThereToAskThePrinter) {
+  Story story = Story::armed();
+  story.facts.unreachable = true;
+  story.trip(Cause::person);
+  story.step();
+  EXPECT_EQ(story.state(), "cutting");
+}
+
 TEST(ASoftwareStop, IsCutWhenCoolingIsNotProvenInItsWindow) {
   Story story = Story::armed();
   story.trip(Cause::coordinator);

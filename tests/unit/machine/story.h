@@ -34,6 +34,7 @@ inline Facts calm() {
   facts.feedback = Feedback::closed;
   facts.feedback_settled = true;
   facts.silent = false;
+  facts.unreachable = false;
   facts.hot = false;
   facts.host_latched = false;
   facts.window_ns = std::chrono::nanoseconds{std::chrono::seconds{25}}.count();

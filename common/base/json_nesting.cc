@@ -1,6 +1,6 @@
-#include "agent/guard/control/json_gate.h"
+#include "common/base/json_nesting.h"
 
-namespace firebreak::guard {
+namespace firebreak {
 
 bool nesting_within(std::string_view text, int depth_max) noexcept {
   int depth = 0;
@@ -28,4 +28,4 @@ bool nesting_within(std::string_view text, int depth_max) noexcept {
   return true;
 }
 
-}  // namespace firebreak::guard
+}  // namespace firebreak
