@@ -13,6 +13,7 @@
 #include <string>
 
 #include "agent/uplink/enroll.h"
+#include "agent/uplink/printers/printer_set.h"
 #include "agent/uplink/settings.h"
 #include "agent/uplink/state_files.h"
 #include "agent/uplink/uplink.h"
@@ -39,12 +40,15 @@ void check_again(const uplink::Settings& running, const std::string& config) {
   log::warning("configuration: read again; needs a restart: {}", names);
 }
 
-void take_signals(asio::signal_set& signals, uplink::Uplink& agent,
+void take_signals(asio::signal_set& signals, uplink::Uplink& agent, uplink::PrinterSet& printers,
                   const uplink::Settings& settings, const std::string& config) {
   signals.async_wait([&](std::error_code code, int signal) {
     if (code) return;
-    if (signal != SIGHUP) return agent.stop();
-    take_signals(signals, agent, settings, config);
+    if (signal != SIGHUP) {
+      printers.close();
+      return agent.stop();
+    }
+    take_signals(signals, agent, printers, settings, config);
     check_again(settings, config);
   });
 }
@@ -53,12 +57,15 @@ int run(const uplink::Settings& settings, const std::string& config) {
   asio::io_context io(1);
   SystemClock clock;
   auto agent = uplink::Uplink::create(io, clock, settings, {});
+  uplink::PrinterSet printers(io, clock, settings.guard_socket, settings.printers);
   if (auto started = agent->start(); !started) {
     log::error("{}", started.error().message);
-    return exit_failed;
+    // Network printers are guarded without a coordinator too.
+    if (settings.printers.empty()) return exit_failed;
   }
+  printers.start();
   asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
-  take_signals(signals, *agent, settings, config);
+  take_signals(signals, *agent, printers, settings, config);
   try {
     io.run();
   } catch (const std::exception& e) {

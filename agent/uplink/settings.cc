@@ -24,6 +24,9 @@ Result<Settings> load_settings(const std::string& path) {
     settings.host = value["coordinator"].at("host");
     settings.port = value["coordinator"].at("port");
   }
+  auto printers = read_printers(value, folder);
+  if (!printers) return fail(printers.error().within(path));
+  settings.printers = std::move(*printers);
   settings.reconnect_max = std::chrono::seconds{value.value("reconnect_max_seconds", 60)};
   return settings;
 }
@@ -38,6 +41,7 @@ std::vector<std::string> keys_that_need_a_restart(const Settings& running, const
   compare("state_dir", running.state_dir, wanted.state_dir);
   compare("coordinator.host", running.host, wanted.host);
   compare("coordinator.port", running.port, wanted.port);
+  compare("printers", running.printers, wanted.printers);
   compare("reconnect_max_seconds", running.reconnect_max, wanted.reconnect_max);
   return out;
 }

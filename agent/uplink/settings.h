@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/uplink/printers/printer_settings.h"
 #include "common/base/result.h"
 
 namespace firebreak::uplink {
@@ -16,6 +17,7 @@ struct Settings {
   std::string state_dir;
   std::string host;  ///< Empty: what the enrolment token named.
   std::uint16_t port = 0;
+  std::vector<PrinterSettings> printers;
   std::chrono::milliseconds reconnect_min{1'000};
   std::chrono::milliseconds reconnect_max{60'000};
 };

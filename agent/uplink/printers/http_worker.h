@@ -23,8 +23,8 @@ struct HttpAccess {
 
 struct HttpQuestion {
   std::string method = "GET";
-  std::string path;  ///< With its query, from "/" on.
-  std::string body;  ///< Sent as JSON where not empty.
+  std::string path = "/";  ///< With its query, from "/" on.
+  std::string body{};      ///< Sent as JSON where not empty.
   std::chrono::milliseconds timeout{3000};
   std::size_t body_bytes_max = std::size_t{256} * 1024;
 };

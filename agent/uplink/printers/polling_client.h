@@ -17,10 +17,6 @@ namespace firebreak::uplink {
 /// printer that does not answer is asked more and more rarely, up to 5 s.
 class PollingClient : public PrinterClient, public std::enable_shared_from_this<PollingClient> {
  public:
-  void start(PrinterHandlers handlers) override;
-  void close() override;
-
- protected:
   /// What every HTTP kind is given.
   struct Parts {
     asio::io_context& io;
@@ -30,6 +26,11 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
     std::chrono::milliseconds every{1000};
     std::string expected_uuid, expected_machine;  ///< Empty: not checked.
   };
+
+  void start(PrinterHandlers handlers) override;
+  void close() override;
+
+ protected:
   explicit PollingClient(Parts parts);
 
   /// Asks one round of questions and ends it with exactly one call of finish() or failed().
@@ -41,6 +42,9 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
   void ask(HttpQuestion question, Json answer);
   /// An order: like ask(), any 2xx counts, whatever its body.
   void order(HttpQuestion question, std::function<void(Result<void>)> done);
+
+  /// Calls `work` after a while, unless the client was closed.
+  void later(std::chrono::milliseconds after, std::function<void()> work);
 
   /// Publishes; `wrong_printer` instead where uuid or machine are not the configured ones.
   void finish(PrinterFacts facts);
