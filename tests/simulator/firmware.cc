@@ -327,6 +327,11 @@ void Firmware::halt_for(const ThermalFault& fault, const std::string& heater) {
   halt(fault.halt_text);
 }
 
+void Firmware::stop(const std::string& reason) {
+  if (state_ != FirmwareState::off && state_ != FirmwareState::halted && !ignores_halt_)
+    halt(reason);
+}
+
 // kill(): the last words, then silence until a reset.
 void Firmware::halt(const std::string& reason) {
   hotend_.switch_off();
