@@ -311,6 +311,10 @@ void Firmware::quick_stop() {
 
 void Firmware::sample(double hotend, double bed, Nanos now) {
   now_ = now;
+  if (state_ == FirmwareState::halted && !hung_) {
+    hotend_.observe(hotend);
+    bed_.observe(bed);
+  }
   if (state_ != FirmwareState::running || hung_) return;
   const auto hotend_fault = hotend_.sample(hotend, now);
   const auto bed_fault = bed_.sample(bed, now);

@@ -34,6 +34,18 @@ void GcodeHost::pump() {
   pumping_ = false;
 }
 
+void GcodeHost::feed(PrintJob* job) {
+  while (idle()) {
+    const auto line = job->next_line();
+    if (!line) break;
+    send(*line);
+  }
+  const bool printing = job->state() == PrintJob::State::printing;
+  if (printing && job->at_end() && idle() && !printer_->firmware().moving()) {
+    job->complete(printer_->now());
+  }
+}
+
 void GcodeHost::take(const std::string& line) {
   if (line_) line_(line);
   const bool ok = line == "ok" || line.starts_with("ok ");

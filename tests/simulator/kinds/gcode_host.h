@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "tests/simulator/kinds/print_job.h"
 #include "tests/simulator/printer.h"
 
 namespace firebreak::sim {
@@ -24,6 +25,8 @@ class GcodeHost {
   void send_now(const std::string& bytes);
   // Reads what the printer said and sends what can go; to be called whenever it has moved on.
   void pump();
+  // Gives the next lines of a job while nothing else waits, and completes it after its last move.
+  void feed(PrintJob* job);
   bool idle() const { return queue_.empty(); }
   std::size_t waiting() const { return queue_.size(); }
   // Forgets all lines; their `done` is never called.

@@ -3,6 +3,10 @@
 #include <algorithm>
 
 #include "tests/simulator/kinds/klipper.h"
+#include "tests/simulator/kinds/moonraker.h"
+#include "tests/simulator/kinds/octoprint.h"
+#include "tests/simulator/kinds/prusalink.h"
+#include "tests/simulator/kinds/reprapfirmware.h"
 
 namespace firebreak::sim {
 namespace {
@@ -27,6 +31,10 @@ struct KindEntry {
 
 constexpr KindEntry kKinds[] = {
     {"klipper", make<Klipper>},
+    {"moonraker", make<Moonraker>},
+    {"octoprint", make<OctoPrint>},
+    {"prusalink", make<PrusaLink>},
+    {"reprapfirmware", make<RepRapFirmware>},
 };
 
 }  // namespace
@@ -93,9 +101,8 @@ void adapt_dialect(const KindSetup& setup, Dialect* dialect) {
   dialect->baud = 0;
   dialect->ring_bytes = 4096;
   dialect->line_bytes = 512;
-  if (setup.kind != "klipper" && setup.kind != "moonraker") return;
-  // Klipper has checks of its own. A build of the board's engine that checks nothing heats to what
-  // it is told; the limits stay those of printer.cfg.
+  // Klipper and RepRapFirmware have checks of their own. A build of the board's engine that checks
+  // nothing heats to what it is told.
   dialect->thermal_protection = false;
   dialect->hotend_sensor = SensorKind::ad595;
   dialect->boot_time = std::chrono::milliseconds(100);

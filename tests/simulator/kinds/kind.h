@@ -120,7 +120,8 @@ class Kind {
 
  protected:
   virtual std::initializer_list<const char*> own_faults() const = 0;
-  virtual void on_fault(const std::string& name, bool on) = 0;
+  // After a fault was switched; most are looked at where they act.
+  virtual void on_fault(const std::string&, bool) {}
   virtual nlohmann::json own_state() const = 0;
 
   // The moment at which the printer sees a stop; `how` names the command.

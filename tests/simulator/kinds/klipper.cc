@@ -47,7 +47,10 @@ void KlipperSocket::take(int id, std::string_view bytes) {
       requests_->begin();
       ++clients_[id].unanswered;
     }
-    klippy_->request(id, request);
+    try {
+      klippy_->request(id, request);
+    } catch (const json::exception&) {  // of another shape: klippy would log it and answer nothing
+    }
   }
   if (clients_.count(id) > 0 && clients_[id].input.size() > kRequestBytes) end(id);
 }

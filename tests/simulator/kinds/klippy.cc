@@ -18,7 +18,7 @@ constexpr Nanos kDropDelay = milliseconds(30);
 constexpr Nanos kSocketGone = milliseconds(1000);
 constexpr Nanos kStartup = milliseconds(700);
 constexpr Nanos kErrorAfterRestart = milliseconds(1500);
-constexpr Nanos kLostAfter = milliseconds(5000);
+constexpr Nanos kLostAfter = milliseconds(5250);
 // The microcontroller turns a heater off when klippy has not renewed it for this long.
 constexpr Nanos kHeaterLease = std::chrono::seconds(3);
 constexpr double kSmoothingSeconds = 1;

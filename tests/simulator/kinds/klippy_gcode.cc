@@ -122,7 +122,9 @@ void Klippy::run_line(const std::string& text) {
     return respond("// FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.13.0-1");
   }
   if (word == "RESTART" || word == "FIRMWARE_RESTART") return restart(word[0] == 'F');
-  if (!gcode_ready()) throw Failure{message_};
+  if (!gcode_ready()) {
+    throw Failure{message_ + (word == "STATUS" ? "Klipper state: Not ready" : "")};
+  }
   if (run_print_command(word, text) || run_extended(word, line)) return;
   run_on_board(command, line);
 }

@@ -57,7 +57,11 @@ void Stream::flush() {
     sent += static_cast<std::size_t>(count);
   }
   output_.erase(0, sent);
-  if (output_.empty() && finishing_) return close();
+  if (output_.empty() && finishing_) {
+    close();
+    if (ended_) ended_();
+    return;
+  }
   if (wants_write_ == !output_.empty()) return;
   wants_write_ = !output_.empty();
   reactor_->change(fd_, wants_write_ ? EPOLLIN | EPOLLOUT : EPOLLIN);

@@ -23,7 +23,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
   void start(Bytes bytes, Ended ended);
   void write(std::string_view bytes);
-  // Closes once everything is written.
+  // Closes once everything is written, and then calls `Ended`.
   void finish();
   // Closes at once; `Ended` is not called.
   void close();
