@@ -311,6 +311,10 @@ void Firmware::quick_stop() {
 
 void Firmware::sample(double hotend, double bed, Nanos now) {
   now_ = now;
+  if (state_ == FirmwareState::halted && !hung_) {
+    hotend_.observe(hotend);
+    bed_.observe(bed);
+  }
   if (state_ != FirmwareState::running || hung_) return;
   const auto hotend_fault = hotend_.sample(hotend, now);
   const auto bed_fault = bed_.sample(bed, now);
@@ -325,6 +329,11 @@ void Firmware::halt_for(const ThermalFault& fault, const std::string& heater) {
   say("Error:" + fault.serial_text + ", system stopped! Heater_ID: " + heater);
   if (heater == "E0") say("");
   halt(fault.halt_text);
+}
+
+void Firmware::stop(const std::string& reason) {
+  if (state_ != FirmwareState::off && state_ != FirmwareState::halted && !ignores_halt_)
+    halt(reason);
 }
 
 // kill(): the last words, then silence until a reset.

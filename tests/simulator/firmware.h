@@ -32,6 +32,8 @@ class Firmware {
   // New readings of both sensors; heats, and halts when a protection of the build says so.
   void sample(double hotend, double bed, Nanos now);
   std::string take_output();
+  // Stops as kill() does, by a way that is no line of G-code: a network service's, a lost lease.
+  void stop(const std::string& reason);
 
   void set_hung(bool on) { hung_ = on; }
   void set_ignores_halt(bool on) { ignores_halt_ = on; }
@@ -39,6 +41,9 @@ class Firmware {
 
   FirmwareState state() const { return state_; }
   bool hung() const { return hung_; }
+  bool ignores_halt() const { return ignores_halt_; }
+  bool protection() const { return protection_; }
+  const Motion& motion() const { return motion_; }
   const HeaterControl& hotend() const { return hotend_; }
   const HeaterControl& bed() const { return bed_; }
   double fan() const { return fan_; }

@@ -36,6 +36,8 @@ class HeaterControl {
   void set_target(double celsius, Nanos now);
   double target() const { return target_; }
   double reading() const { return reading_; }
+  // A reading alone, for a firmware that has stopped but still looks.
+  void observe(double celsius) { reading_ = celsius; }
   // 0..127, the unit of `@:`.
   int duty() const { return duty_; }
   void switch_off();

@@ -39,6 +39,7 @@ class Motion {
   void set_home();                            // after G28
   void set_relative(bool on) { relative_ = relative_extruder_ = on; }
   void set_relative_extruder(bool on) { relative_extruder_ = on; }
+  const std::array<double, 4>& position() const { return position_; }
   double flow() const { return blocks_.empty() ? 0 : blocks_.front().flow; }
   double feed_percent = 100;
   double flow_percent = 100;

@@ -212,6 +212,11 @@ void Printer::reset() {
   settle();
 }
 
+void Printer::stop(const std::string& reason) {
+  firmware_.stop(reason);
+  settle();
+}
+
 void Printer::set_ambient(double celsius) { ambient_ = celsius; }
 
 void Printer::set_temperature(HeaterId id, double celsius) {

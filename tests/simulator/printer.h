@@ -75,6 +75,7 @@ class Printer {
   void set_heater_power(HeaterId heater, bool on);  // the supply of one heater
   void set_board_power(bool on);                    // the supply of the logic
   void reset();                                     // reset button, DTR pulse
+  void stop(const std::string& reason);             // see Firmware::stop()
   void set_ambient(double celsius);
   void set_temperature(HeaterId heater, double celsius);
 

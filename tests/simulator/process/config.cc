@@ -231,15 +231,66 @@ void read_covers(const Section& section, PrinterSetup* setup) {
   }
 }
 
+void read_verify_heater(const YAML::Node& node, VerifyHeaterConfig* config) {
+  if (!node) return;
+  const Section section(node, {"hysteresis", "max_error", "heating_gain", "check_gain_seconds"});
+  section.get("hysteresis", &config->hysteresis);
+  section.get("max_error", &config->max_error);
+  section.get("heating_gain", &config->heating_gain);
+  section.get("check_gain_seconds", &config->check_gain_seconds);
+}
+
+void read_kind(const Section& section, const std::filesystem::path& folder, PrinterSetup* setup) {
+  KindSetup& kind = setup->kind;
+  section.get("kind", &kind.kind);
+  if (!kind_exists(kind.kind)) fail(section.child("kind"), "no kind '" + kind.kind + "'");
+  if (kind.kind == "marlin") setup->port = resolve(folder, section.need("port"));
+  section.get("socket", &kind.socket);
+  kind.socket = resolve(folder, kind.socket);
+  section.get("listen", &kind.listen);
+  section.get("api_key", &kind.api_key);
+  section.get("user", &kind.user);
+  section.get("password", &kind.password);
+  section.get("access_code", &kind.access_code);
+  section.get("serial", &kind.serial);
+  kind.host_name = setup->printer.name;
+  section.get("host_name", &kind.host_name);
+  section.get("developer_mode", &kind.developer_mode);
+  section.get("config_error", &kind.config_error);
+  read_verify_heater(section.child("verify_heater"), &kind.verify_heater);
+}
+
 PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& folder,
                           const SimConfig& config, std::uint64_t seed) {
-  const Section section(
-      node, {"name", "port", "board", "relay", "covers", "board_powered_by_relay", "dtr_resets",
-             "open_resets", "dialect", "hotend", "bed", "ambient_celsius", "seed"});
+  const Section section(node, {"name",
+                               "port",
+                               "board",
+                               "relay",
+                               "covers",
+                               "board_powered_by_relay",
+                               "dtr_resets",
+                               "open_resets",
+                               "dialect",
+                               "hotend",
+                               "bed",
+                               "ambient_celsius",
+                               "seed",
+                               "kind",
+                               "socket",
+                               "listen",
+                               "api_key",
+                               "user",
+                               "password",
+                               "access_code",
+                               "serial",
+                               "host_name",
+                               "developer_mode",
+                               "config_error",
+                               "verify_heater"});
   PrinterSetup setup;
   setup.printer.name = section.need("name");
   setup.printer.seed = seed;
-  setup.port = resolve(folder, section.need("port"));
+  read_kind(section, folder, &setup);
   section.get("relay", &setup.relay);
   if (!config.boards.empty()) setup.board = config.boards.front().name;
   section.get("board", &setup.board);
@@ -250,6 +301,7 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
   section.get("seed", &setup.printer.seed);
   read_covers(section, &setup);
   read_dialect(section.child("dialect"), &setup.printer.dialect);
+  adapt_dialect(setup.kind, &setup.printer.dialect);
   read_body(section.child("hotend"), &setup.printer.hotend);
   read_body(section.child("bed"), &setup.printer.bed);
   if (setup.relay.empty()) return setup;

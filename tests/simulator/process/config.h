@@ -7,12 +7,14 @@
 
 #include "tests/simulator/board.h"
 #include "tests/simulator/dialect.h"
+#include "tests/simulator/kinds/kind.h"
 
 namespace firebreak::sim {
 
 struct PrinterSetup {
   PrinterConfig printer;
-  std::string port;  // symlink to the pty
+  KindSetup kind;    // how hosts reach it
+  std::string port;  // symlink to the pty, of kind marlin
   std::string board;
   std::string relay;          // empty: powered for ever
   bool covers_hotend = true;  // the relay cuts this heater

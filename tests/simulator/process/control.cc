@@ -82,6 +82,7 @@ json printer_state(const PrinterUnit& unit) {
                 {"m112_seen", unit.halts_seen},
                 {"open_by_hosts", unit.open_by_hosts},
                 {"opens", unit.opens}};
+  if (unit.kind) state.update(unit.kind->state());
   state["heaters"] = json::array();
   for (const HeaterId id : kHeaters) state["heaters"].push_back(heater_state(unit.printer, id));
   return state;
@@ -126,7 +127,11 @@ json do_fault(World& world, const json& request) {
   const std::string name = text(request, "fault");
   const bool on = flag(request, "on", true);
   const double value = request.contains("value") ? request.at("value").get<double>() : 1;
-  if (name == "not_reading") {
+  if (unit.kind && unit.kind->set_fault(name, on, value)) {
+    world.tick();
+  } else if (unit.kind && (name == "not_reading" || name == "unplugged" || name == "junk")) {
+    throw Refusal("fault '" + name + "' is of a serial port");
+  } else if (name == "not_reading") {
     unit.reading = !on;
   } else if (name == "unplugged") {
     on ? world.unplug(unit) : world.plug(unit);
@@ -222,6 +227,14 @@ json do_port(World& world, const json& request, bool plug) {
   return json::object();
 }
 
+json do_print(World& world, const json& request) {
+  PrinterUnit& unit = need_printer(world, request);
+  if (!unit.kind) throw Refusal("a printer of kind marlin has no store to print from");
+  const std::string name = text(request, "name", "part.gcode");
+  if (!unit.kind->print(name, text(request, "gcode"))) throw Refusal("it cannot print now");
+  return json::object();
+}
+
 json do_mark(World& world, const json& request) {
   const std::int64_t now = monotonic_ns();
   world.journal().write(now, "mark", {{"text", text(request, "text")}});
@@ -240,6 +253,7 @@ json dispatch(World& world, const json& request) {
   if (verb == "replug") return do_port(world, request, true);
   if (verb == "set_temperature" || verb == "set_ambient") return do_temperatures(world, request);
   if (verb == "sensor") return do_sensor(world, request);
+  if (verb == "print") return do_print(world, request);
   if (verb == "mark") return do_mark(world, request);
   if (verb == "alarm") return {{"on", need_board(world, request).board.alarm_on()}};
   if (verb == "reset") {

@@ -28,7 +28,25 @@ constexpr std::size_t kControlLineBytes = 64 * 1024;
 
 }  // namespace
 
+void UnitReactor::watch(int fd, std::uint32_t events, Ready ready) {
+  world_->watch_fd(fd, events);
+  world_->watched_[fd] = {unit_, std::move(ready)};
+}
+
+void UnitReactor::change(int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  ::epoll_ctl(world_->epoll_, EPOLL_CTL_MOD, fd, &event);
+}
+
+void UnitReactor::unwatch(int fd) {
+  ::epoll_ctl(world_->epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  world_->watched_.erase(fd);
+}
+
 World::~World() {
+  for (const auto& unit : printers_) unit->kind.reset();  // they use the loop
   for (const auto& [fd, input] : control_input_) ::close(fd);
   for (const int fd : {control_, epoll_, inotify_, signal_}) {
     if (fd >= 0) ::close(fd);
@@ -70,13 +88,28 @@ std::string World::open(const SimConfig& config) {
     watch_fd(unit.server.listener(), EPOLLIN);
   }
   for (const PrinterSetup& setup : config.printers) {
-    printers_.push_back(std::make_unique<PrinterUnit>(setup));
-    PrinterUnit& unit = *printers_.back();
-    plug(unit);
-    if (!unit.port.plugged()) return setup.port + ": cannot make this port";
+    if (const std::string error = open_printer(setup); !error.empty()) return error;
   }
   wire();
   return open_control(config.control);
+}
+
+std::string World::open_printer(const PrinterSetup& setup) {
+  printers_.push_back(std::make_unique<PrinterUnit>(setup, this));
+  PrinterUnit& unit = *printers_.back();
+  const std::string name = setup.printer.name;
+  unit.kind = make_kind({setup.kind, &unit.printer, &unit.reactor,
+                         [this, name](const char* fact, const json& fields) {
+                           json record = fields;
+                           record["printer"] = name;
+                           journal_.write(monotonic_ns(), fact, record);
+                         }});
+  if (!unit.kind) {
+    plug(unit);
+    return unit.port.plugged() ? std::string() : setup.port + ": cannot make this port";
+  }
+  const std::string error = unit.kind->open();
+  return error.empty() ? error : "printer " + name + ": " + error;
 }
 
 std::string World::open_control(const std::string& path) {
@@ -111,7 +144,7 @@ BoardUnit* World::board(const std::string& name) {
 }
 
 void World::plug(PrinterUnit& unit) {
-  if (unit.port.plugged()) return;
+  if (unit.kind || unit.port.plugged()) return;
   if (const std::string error = unit.port.plug(); !error.empty()) {
     std::fprintf(stderr, "firebreak-sim: %s: %s\n", unit.setup.port.c_str(), error.c_str());
     unit.port.unplug();
@@ -188,7 +221,9 @@ void World::wire() {
 void World::tick_printer(PrinterUnit& unit, std::int64_t now) {
   const Nanos elapsed = Nanos{now - base_ns_} - unit.printer.now();
   if (elapsed > Nanos{0}) unit.printer.advance(elapsed);
+  if (unit.kind) unit.kind->advance();
   record_facts(unit);
+  if (unit.kind) return;
   const std::string output = unit.printer.take_output();
   if (!output.empty() || unit.port.wants_to_write()) unit.port.write(output);
   update_interest(unit);
@@ -224,6 +259,7 @@ void World::update_interest(PrinterUnit& unit) {
 void World::reset(PrinterUnit& unit) {
   unit.port.discard_unread();
   unit.printer.reset();
+  if (unit.kind) unit.kind->was_reset();
 }
 
 void World::read_port(PrinterUnit& unit) {
@@ -300,6 +336,8 @@ std::int64_t World::nanoseconds_to_next() const {
   std::int64_t next = now + kLongestSleepNs;
   for (const auto& unit : printers_) {
     next = std::min(next, base_ns_ + unit->printer.next_event().count());
+    const auto own = unit->kind ? unit->kind->next_event() : std::nullopt;
+    if (own) next = std::min(next, base_ns_ + own->count());
   }
   for (const auto& unit : boards_) {
     if (const auto event = unit->board.next_event()) next = std::min(next, event->count());
@@ -334,7 +372,20 @@ void World::serve_control(int fd) {
   ::close(fd);
 }
 
-void World::handle(int fd, std::uint32_t) {
+// What a kind waits for; its printer is brought to the present first.
+bool World::serve_kind(int fd, std::uint32_t events) {
+  const auto found = watched_.find(fd);
+  if (found == watched_.end()) return false;
+  const Watched watched = found->second;  // it may end its own watch
+  const Nanos elapsed = Nanos{monotonic_ns() - base_ns_} - watched.unit->printer.now();
+  if (elapsed > Nanos{0}) watched.unit->printer.advance(elapsed);
+  watched.ready(events);
+  tick_printer(*watched.unit, monotonic_ns());
+  return true;
+}
+
+void World::handle(int fd, std::uint32_t events) {
+  if (serve_kind(fd, events)) return;
   if (fd == inotify_) return read_openings();
   if (fd == signal_) return read_signal();
   if (fd == control_) {

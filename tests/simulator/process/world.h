@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/simulator/board.h"
+#include "tests/simulator/kinds/kind.h"
 #include "tests/simulator/printer.h"
 #include "tests/simulator/process/board_server.h"
 #include "tests/simulator/process/config.h"
@@ -17,10 +18,26 @@
 
 namespace firebreak::sim {
 
-// One printer with its port and what was seen on it.
+class World;
+struct PrinterUnit;
+
+// The world's epoll loop, as one printer's kind sees it.
+class UnitReactor final : public Reactor {
+ public:
+  UnitReactor(World* world, PrinterUnit* unit) : world_(world), unit_(unit) {}
+  void watch(int fd, std::uint32_t events, Ready ready) override;
+  void change(int fd, std::uint32_t events) override;
+  void unwatch(int fd) override;
+
+ private:
+  World* world_;
+  PrinterUnit* unit_;
+};
+
+// One printer with its port, or the service of its kind, and what was seen there.
 struct PrinterUnit {
-  explicit PrinterUnit(const PrinterSetup& from)
-      : setup(from), printer(from.printer), port(from.port) {}
+  PrinterUnit(const PrinterSetup& from, World* world)
+      : setup(from), printer(from.printer), port(from.port), reactor(world, this) {}
   PrinterSetup setup;
   Printer printer;
   Port port;
@@ -33,6 +50,8 @@ struct PrinterUnit {
   int open_by_hosts = 0;
   std::uint64_t opens = 0;
   std::uint32_t interest = 0;
+  UnitReactor reactor;
+  std::unique_ptr<Kind> kind;  // none: a serial port
 };
 
 // The board's own thermometer may be broken or lie as well.
@@ -79,6 +98,14 @@ class World {
   void tick();
 
  private:
+  friend class UnitReactor;
+  struct Watched {
+    PrinterUnit* unit;
+    Reactor::Ready ready;
+  };
+
+  std::string open_printer(const PrinterSetup& setup);
+  bool serve_kind(int fd, std::uint32_t events);
   std::string open_control(const std::string& path);
   bool watch_fd(int fd, std::uint32_t events);
   void handle(int fd, std::uint32_t events);
@@ -96,6 +123,7 @@ class World {
   std::int64_t nanoseconds_to_next() const;
 
   Journal journal_;
+  std::map<int, Watched> watched_;
   std::vector<std::unique_ptr<PrinterUnit>> printers_;
   std::vector<std::unique_ptr<BoardUnit>> boards_;
   std::map<int, std::string> control_input_;
