@@ -35,7 +35,10 @@ def free_port():
 class Host:
     """One printer host: a simulator, a guard and, if there is a coordinator, an uplink."""
 
-    def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile, real=None):
+    def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile, real=None,
+                 bodies=None, currents=()):
+        """`bodies`: {printer: {heater: its physics}} of the simulator, where not the default;
+        `currents`: printers with a current sensor in the hotend's wire."""
         self.farm, self.name, self.printers = farm, name, list(printers)
         self.folder = farm.folder / name
         self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
@@ -47,7 +50,8 @@ class Host:
         self.trusts = False
         self.real = real  # {"name", "port", "baud"} of a real printer beside the simulated ones
         self.sim = Simulator(sim_folder, farm.binary("firebreak-sim"), name, printers, relays,
-                             own_sensors, seed=len(farm.hosts) + 1, dialect=dialect)
+                             own_sensors, seed=len(farm.hosts) + 1, dialect=dialect,
+                             bodies=bodies, currents=currents)
         self.guard_yaml = self.folder / "guard.yaml"
         self.uplink_yaml = self.folder / "uplink.yaml"
         self.write_guard_config()

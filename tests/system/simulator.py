@@ -14,7 +14,7 @@ HOLD_MS = 1500
 
 class Simulator:
     def __init__(self, folder, binary, name, printers, relays="heartbeat", own_sensors=False,
-                 seed=1, dialect=None, options=None):
+                 seed=1, dialect=None, bodies=None, currents=()):
         self.folder = folder
         self.name = name
         self.printers = list(printers)
@@ -22,7 +22,8 @@ class Simulator:
         self.own_sensors = own_sensors
         self.seed = seed
         self.dialect = dict(dialect or {})
-        self.options = dict(options or {})  # further keys of each printer
+        self.bodies = dict(bodies or {})  # {printer: {heater: its physics}}, where not the default
+        self.currents = list(currents)  # printers with a current sensor in the hotend's wire
         self.board_socket = folder / "board.sock"
         self.control_socket = folder / "control.sock"
         self.journal_path = folder / "journal.jsonl"
@@ -62,6 +63,7 @@ class Simulator:
             lines.append("  sensors:")
             lines += [f"    - {{ name: own-{printer}, line: {printer}-own, printer: {printer}, "
                       "heater: hotend }" for printer in self.printers]
+        lines += self.current_sensors("  ")
         lines.append("printers:")
         for number, printer in enumerate(self.printers):
             dialect = {"uuid": f"cede2a2f-41a2-4748-9b12-{self.seed:06x}{number:06x}",
@@ -70,8 +72,17 @@ class Simulator:
                       f"    dialect: {json.dumps(dialect)}"]
             if self.relay_kind != "none":
                 lines.append(f"    relay: {self.relay(printer)}")
-            lines += [f"    {key}: {json.dumps(value)}" for key, value in self.options.items()]
+            lines += [f"    {key}: {json.dumps(value)}"
+                      for key, value in self.bodies.get(printer, {}).items()]
         return "\n".join(lines) + "\n"
+
+    def current_sensors(self, indent):
+        """The same on both sides of the wiring."""
+        if not self.currents:
+            return []
+        return [f"{indent}currents:"] + [
+            f"{indent}  - {{ name: amps-{printer}, line: {printer}-amps, printer: {printer}, "
+            "heater: hotend }" for printer in self.currents]
 
     def board_yaml(self):
         """The guard's side of the same wiring (a host board of kind sim)."""
@@ -94,6 +105,7 @@ class Simulator:
             lines.append("sensors:")
             lines += [f"  - {{ name: own-{printer}, line: {printer}-own, printer: {printer}, "
                       "heater: hotend }" for printer in self.printers]
+        lines += self.current_sensors("")
         return "\n".join(lines) + "\n"
 
     # ---- life ---------------------------------------------------------------------------------
