@@ -72,7 +72,7 @@ HOTENDS = {
 BEDS = {
     "bed-on": Play("heater_on", "bed"),
     "bed-hot-on": steady("heater_on", "bed", 60, 10, commissioned=True),
-    "bed-hot-on-new": steady("heater_on", "bed", 60, 10),
+    "bed-hot-on-new": steady("heater_on", "bed", 45, 5),
     "bed-hot-out": steady("sensor_out", "bed", 60, 10, commissioned=True),
     "bed-hot-out-new": steady("sensor_out", "bed", 60, 10),
     "bed-up-dead": heat_up("heater_open", "bed", 35, commissioned=True),
@@ -84,7 +84,6 @@ BEDS = {
     "amps-on": Play("heater_on"),
     "amps-none": heat_up("heater_open", at=50),
     "learns": Play(heat=("M104 S160", *ASK * 80, "M104 S0")),
-    "misfit": Play(),
     "print-new": Play(heat=("M104 S200", "M140 S60")),
 }
 # A controller that asks for power all the time shows soon that none comes; one that switches asks
@@ -92,6 +91,7 @@ BEDS = {
 STEADY_BEDS = {
     "bed-hot-dead": steady("heater_open", "bed", 50, 5, commissioned=True),
     "idle": Play(),
+    "misfit": Play(),
 }
 SLOW_BEDS = {
     "bed-hot-dead-switched": steady("heater_open", "bed", 60, 10, commissioned=True),
@@ -121,7 +121,7 @@ class ThermalFaultsTest(FarmTestCase):
                 bodies = hosts[host.name]["bodies"][name]
                 write_models(host, name, model_of(bodies["hotend"]), model_of(bodies["bed"]))
         too_strong = {**model_of(HOTEND), "rise_kelvin_per_s": 9}
-        write_models(farm["beds"], "misfit", too_strong, model_of(BED))
+        write_models(farm["steady"], "misfit", too_strong, model_of(BED))
         return farm
 
     @classmethod
