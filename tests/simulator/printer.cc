@@ -25,6 +25,7 @@ constexpr FaultName kFaultNames[] = {
     {"sensor_open", Fault::sensor_open, true},
     {"sensor_short", Fault::sensor_short, true},
     {"sensor_forced", Fault::sensor_forced, true},
+    {"sensors_swapped", Fault::sensors_swapped, false},
     {"hung", Fault::hung, false},
     {"protection_off", Fault::protection_off, false},
     {"halt_ignored", Fault::halt_ignored, false},
@@ -154,8 +155,9 @@ void Printer::advance(Nanos duration) {
     if (now_ >= next_sample_) {
       next_sample_ += kSamplePeriod;
       // Readings are taken in every state, so that the random sequence depends on time alone.
-      const double hotend = hotend_.sensor.read(random_);
-      const double bed = bed_.sensor.read(random_);
+      double hotend = hotend_.sensor.read(random_);
+      double bed = bed_.sensor.read(random_);
+      if (sensors_swapped_) std::swap(hotend, bed);
       firmware_.sample(hotend, bed, now_);
     }
     settle();
@@ -179,6 +181,7 @@ void Printer::set_fault(Fault fault, bool on, HeaterId id, double value) {
       target.stuck = on ? std::optional(std::clamp(value, 0.0, 1.0)) : std::nullopt;
       break;
     case Fault::heater_open: target.open = on; break;
+    case Fault::sensors_swapped: sensors_swapped_ = on; break;
     case Fault::hung: firmware_.set_hung(on); break;
     case Fault::protection_off: firmware_.set_protection(!on); break;
     case Fault::halt_ignored: firmware_.set_ignores_halt(on); break;

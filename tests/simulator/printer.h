@@ -26,11 +26,12 @@ enum class Fault {
   sensor_frozen,
   sensor_open,
   sensor_short,
-  sensor_forced,   // reads `value`
-  hung,            // the firmware stands still; heaters keep their last duty
-  protection_off,  // no protection of the firmware's own acts, MAXTEMP included
-  halt_ignored,    // M112 does nothing
-  junk             // random bytes towards the host, `value` of them a second
+  sensor_forced,    // reads `value`
+  sensors_swapped,  // plugs mixed up: each heater is told the other's temperature
+  hung,             // the firmware stands still; heaters keep their last duty
+  protection_off,   // no protection of the firmware's own acts, MAXTEMP included
+  halt_ignored,     // M112 does nothing
+  junk              // random bytes towards the host, `value` of them a second
 };
 std::optional<Fault> fault_by_name(std::string_view name);
 bool fault_names_heater(Fault fault);
@@ -117,6 +118,7 @@ class Printer {
   Heater bed_;
   double ambient_;
   bool board_power_ = true;
+  bool sensors_swapped_ = false;
   double junk_per_second_ = 0;
   double junk_owed_ = 0;
   std::string output_;

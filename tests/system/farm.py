@@ -17,7 +17,7 @@ import tempfile
 from clients import Api, Guard
 from notify_manager import NotifyManager
 from process import Process, Timeout, wait_for
-from simulator import Simulator
+from simulator import KEY, Simulator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("FIREBREAK_BUILD", ROOT / "build" / "dev"))
@@ -35,7 +35,11 @@ def free_port():
 class Host:
     """One printer host: a simulator, a guard and, if there is a coordinator, an uplink."""
 
-    def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile, real=None):
+    def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile, real=None,
+                 bodies=None, currents=(), kinds=None):
+        """`bodies`: {printer: {heater: its physics}} of the simulator, where not the default;
+        `currents`: printers with a current sensor in the hotend's wire; `kinds`: {printer: kind}
+        of those that are not serial."""
         self.farm, self.name, self.printers = farm, name, list(printers)
         self.folder = farm.folder / name
         self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
@@ -47,7 +51,8 @@ class Host:
         self.trusts = False
         self.real = real  # {"name", "port", "baud"} of a real printer beside the simulated ones
         self.sim = Simulator(sim_folder, farm.binary("firebreak-sim"), name, printers, relays,
-                             own_sensors, seed=len(farm.hosts) + 1, dialect=dialect)
+                             own_sensors, seed=len(farm.hosts) + 1, dialect=dialect,
+                             bodies=bodies, currents=currents, kinds=kinds)
         self.guard_yaml = self.folder / "guard.yaml"
         self.uplink_yaml = self.folder / "uplink.yaml"
         self.write_guard_config()
@@ -73,17 +78,42 @@ class Host:
         for printer in self.printers:
             relay = f"relay: {self.sim.relay(printer)}, " if self.sim.relay_kind != "none" else ""
             lines.append(f"  - {{ name: {printer}, profile: {self.profile}, "
-                         f"port: {self.sim.port(printer)}, baud: 115200, {relay}pty: {printer} }}")
+                         f"{self.reached(printer)}, {relay}pty: {printer} }}")
         if self.real:
             lines.append(f"  - {{ name: {self.real['name']}, profile: {self.profile}, "
                          f"port: {self.real['port']}, baud: {self.real['baud']}, "
                          f"pty: {self.real['name']} }}")
         self.guard_yaml.write_text("\n".join(lines) + "\n")
 
-    def write_uplink_config(self, host, port):
-        self.uplink_yaml.write_text(
-            f"agent: {self.name}\nguard_socket: {self.run_dir / 'uplink.sock'}\n"
-            f"state_dir: {self.uplink_dir}\ncoordinator: {{ host: {host}, port: {port} }}\n")
+    def reached(self, printer):
+        """How guard.yaml says that a printer is reached."""
+        kind = self.sim.kinds.get(printer)
+        if kind is None:
+            return f"port: {self.sim.port(printer)}, baud: 115200"
+        return f"klipper: {self.sim.port(printer)}" if kind == "klipper" else f"network: {kind}"
+
+    def network_printers(self):
+        return {p: kind for p, kind in self.sim.kinds.items() if kind != "klipper"}
+
+    def write_uplink_config(self, host="127.0.0.1", port=1):
+        lines = [f"agent: {self.name}", f"guard_socket: {self.run_dir / 'uplink.sock'}",
+                 f"state_dir: {self.uplink_dir}", f"coordinator: {{ host: {host}, port: {port} }}"]
+        if self.network_printers():
+            key_file = self.folder / "printers.key"
+            key_file.touch(0o600)
+            key_file.write_text(KEY + "\n")
+            lines.append("printers:")
+        for printer, kind in self.network_printers().items():
+            address = self.sim.ask("state", printer=printer)["printers"][0]["address"]
+            lines.append(f"  - {{ name: {printer}, kind: {kind}, address: \"{address}\", "
+                         "key_file: printers.key }")
+        self.uplink_yaml.write_text("\n".join(lines) + "\n")
+
+    def start_uplink(self):
+        """Network printers need no coordinator; one that is not enrolled serves them alone."""
+        self.uplink = Process(f"uplink {self.name}",
+                              [self.farm.binary("firebreak-uplink"), "--config", self.uplink_yaml],
+                              self.folder / "uplink.log").start()
 
     # ---- life ---------------------------------------------------------------------------------
 
@@ -95,6 +125,9 @@ class Host:
             self.sim.fault(printer, "halt_ignored")
         self.guard.start()
         self.guard.wait_ready()
+        if self.network_printers() and not self.farm.coordinator:
+            self.write_uplink_config()
+            self.start_uplink()
         return self
 
     def trust(self, coordinator):
@@ -120,8 +153,7 @@ class Host:
         if done.returncode != 0:
             raise AssertionError(f"enrolling {self.name} failed ({done.returncode}): "
                                  f"{done.stdout}{done.stderr}")
-        self.uplink = Process(f"uplink {self.name}", [binary, "--config", self.uplink_yaml],
-                              self.folder / "uplink.log").start()
+        self.start_uplink()
 
     def stop(self):
         if self.uplink:

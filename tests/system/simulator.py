@@ -10,11 +10,13 @@ from process import Process, wait_for
 
 # What the tests assume of a relay; the simulator's default hold time.
 HOLD_MS = 1500
+# The key, password or access code of every simulated network printer.
+KEY = "a1b2c3d4e5"
 
 
 class Simulator:
     def __init__(self, folder, binary, name, printers, relays="heartbeat", own_sensors=False,
-                 seed=1, dialect=None, options=None):
+                 seed=1, dialect=None, bodies=None, currents=(), kinds=None):
         self.folder = folder
         self.name = name
         self.printers = list(printers)
@@ -22,7 +24,9 @@ class Simulator:
         self.own_sensors = own_sensors
         self.seed = seed
         self.dialect = dict(dialect or {})
-        self.options = dict(options or {})  # further keys of each printer
+        self.bodies = dict(bodies or {})  # {printer: {heater: its physics}}, where not the default
+        self.currents = list(currents)  # printers with a current sensor in the hotend's wire
+        self.kinds = dict(kinds or {})  # {printer: its kind}, where not a serial one
         self.board_socket = folder / "board.sock"
         self.control_socket = folder / "control.sock"
         self.journal_path = folder / "journal.jsonl"
@@ -62,16 +66,45 @@ class Simulator:
             lines.append("  sensors:")
             lines += [f"    - {{ name: own-{printer}, line: {printer}-own, printer: {printer}, "
                       "heater: hotend }" for printer in self.printers]
+        lines += self.current_sensors("  ")
         lines.append("printers:")
         for number, printer in enumerate(self.printers):
             dialect = {"uuid": f"cede2a2f-41a2-4748-9b12-{self.seed:06x}{number:06x}",
                        **self.dialect}
-            lines += [f"  - name: {printer}", f"    port: {self.port(printer)}",
-                      f"    dialect: {json.dumps(dialect)}"]
+            lines += [f"  - name: {printer}", f"    dialect: {json.dumps(dialect)}",
+                      *self.interface(printer)]
             if self.relay_kind != "none":
                 lines.append(f"    relay: {self.relay(printer)}")
-            lines += [f"    {key}: {json.dumps(value)}" for key, value in self.options.items()]
+            lines += [f"    {key}: {json.dumps(value)}"
+                      for key, value in self.bodies.get(printer, {}).items()]
         return "\n".join(lines) + "\n"
+
+    def interface(self, printer):
+        """How the printer is reached; every kind of network printer has the key KEY."""
+        kind = self.kinds.get(printer)
+        if kind is None:
+            return [f"    port: {self.port(printer)}"]
+        lines = [f"    kind: {kind}"]
+        if kind == "klipper":
+            return [*lines, f"    socket: {self.port(printer)}"]
+        lines.append("    listen: 127.0.0.1:0")
+        if kind in ("moonraker", "octoprint"):
+            lines.append(f"    api_key: {KEY}")
+        if kind == "prusalink":
+            lines += ["    user: maker", f"    password: {KEY}"]
+        if kind == "reprapfirmware":
+            lines.append(f"    password: {KEY}")
+        if kind == "bambu":
+            lines += ["    serial: 01S00C123456789", f"    access_code: {KEY}"]
+        return lines
+
+    def current_sensors(self, indent):
+        """The same on both sides of the wiring."""
+        if not self.currents:
+            return []
+        return [f"{indent}currents:"] + [
+            f"{indent}  - {{ name: amps-{printer}, line: {printer}-amps, printer: {printer}, "
+            "heater: hotend }" for printer in self.currents]
 
     def board_yaml(self):
         """The guard's side of the same wiring (a host board of kind sim)."""
@@ -94,6 +127,7 @@ class Simulator:
             lines.append("sensors:")
             lines += [f"  - {{ name: own-{printer}, line: {printer}-own, printer: {printer}, "
                       "heater: hotend }" for printer in self.printers]
+        lines += self.current_sensors("")
         return "\n".join(lines) + "\n"
 
     # ---- life ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from case import Farm, FarmTestCase, wait_for
+from case import ROOT, Farm, FarmTestCase, wait_for
 
 FULL = bool(os.environ.get("FIREBREAK_FULL"))
 
@@ -26,15 +26,26 @@ class PressedFarm(Farm):
         return super().arm(*arguments, **more)
 
 
+def labelled_profile():
+    """generic-marlin, where the hotend's label is known: 40 W; its block and nozzle weigh 30 g."""
+    text = (ROOT / "boards" / "printers" / "generic-marlin.yaml").read_text()
+    return text.replace("name: generic-marlin", "name: labelled").replace(
+        "  - name: hotend\n", "  - name: hotend\n    heater_watts: 40\n    heated_mass_g: 30\n")
+
+
 class CommissioningTest(FarmTestCase):
     SECONDS = 900
 
     @classmethod
     def make_farm(cls):
         hosts = {"away": ["a1"], "closed": ["c1"], "alone": ["n1"]}
-        if FULL:
-            hosts["whole"] = ["w1"]
-        return PressedFarm(hosts)
+        if not FULL:
+            return PressedFarm(hosts)
+        hosts["whole"] = {"printers": ["w1", "strong"], "profile": "labelled",
+                          "bodies": {"strong": {"hotend": {"full_watts": 50}}}}
+        farm = PressedFarm(hosts)
+        (farm["whole"].folder / "labelled.yaml").write_text(labelled_profile())
+        return farm
 
     def step(self, host, printer, step):
         return host.ask.ask("commission", printer=printer, step=step)
@@ -111,19 +122,33 @@ class CommissioningTest(FarmTestCase):
         host.sim.wait_heat_off("c1")
 
     @unittest.skipUnless(FULL, "takes as long as a heat-up: set FIREBREAK_FULL")
-    def test_a_printer_is_commissioned_and_its_models_outlive_the_guard(self):
+    def test_printers_are_commissioned_and_what_a_profile_cannot_make_is_refused(self):
         host = self.farm["whole"]
-        self.begin(host, "w1")
-        seen = self.watch(host, "w1", lambda seen: not seen["running"], "its end", 850,
-                          confirm=True)
+        for printer in host.printers:
+            self.begin(host, printer)
+
+        # Both heat side by side, and whoever watches one watches the other.
+        def both_ended(seen):
+            strong = self.step(host, "strong", "look")
+            if strong["running"]:
+                self.step(host, "strong", "confirm")
+            return not seen["running"] and not strong["running"]
+        seen = self.watch(host, "w1", both_ended, "the end of both", 850, confirm=True)
         self.assertEqual("learned", seen["result"]["outcome"], seen)
-        models = host.ask.printer("w1")["models"]
-        self.assertEqual([("commissioned", True)] * 2,
-                         [(model["state"], model["in_use"]) for model in models])
-        self.assertEqual("armed", host.ask.printer("w1")["state"])
+        refused = self.step(host, "strong", "look")["result"]
+        self.assertEqual("refused", refused["outcome"], refused)
+        self.assertIn("40 W in 30 g make", refused["heaters"][0]["why"])
+        self.assertEqual([True, True], self.models_in_use(host, "w1"))
+        self.assertEqual([False, True], self.models_in_use(host, "strong"))
+        self.assertEqual({"w1": "armed", "strong": "armed"}, host.ask.states())
         host.guard.kill()
-        wait_for(lambda: [m["in_use"] for m in host.ask.printer("w1")["models"]] == [True, True],
-                 20, "the models after a restart")
+        wait_for(lambda: self.models_in_use(host, "w1") == [True, True], 20,
+                 "the models after a restart")
+        self.assertEqual([False, True], self.models_in_use(host, "strong"))
+
+    @staticmethod
+    def models_in_use(host, printer):
+        return [model["in_use"] for model in host.ask.printer(printer)["models"]]
 
 
 if __name__ == "__main__":

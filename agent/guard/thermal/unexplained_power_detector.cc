@@ -7,6 +7,9 @@ namespace {
 
 /// Slower reports than this: waiting for one more costs more than it proves.
 constexpr float power_slow_s = 1.5F;
+/// Where two reports come at once (a host asks, the firmware tells by itself), what they differ by
+/// is noise: 0.06 K in 20 ms would be a fall of 3 K/s.
+constexpr float fall_seen_s = 0.25F;
 
 float sum_within(float value) noexcept {
   return std::isfinite(value) ? std::clamp(value, 0.0F, power_sum_most_s) : 0;
@@ -80,7 +83,8 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   state_.over_up = state_.up > needed_up ? count(state_.over_up, up_before, needed_up) : 0;
   state_.over_down =
       state_.down > needed_down ? count(state_.over_down, down_before, needed_down) : 0;
-  const float extra_fall = -u * balance.rise - balance.power * balance.rise;
+  const float seen_for = std::min(1.0F, dt / fall_seen_s);
+  const float extra_fall = (-u - balance.power) * balance.rise * seen_for;
   state_.fastest_fall = state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
 
   threshold_ = state_.over_up >= power_readings ? needed_up : needed_down;

@@ -129,6 +129,15 @@ TEST(Physics, AFrozenSensorShowsOneValueWhileTheTruthClimbs) {
   EXPECT_GT(host.hotend().body_celsius, shown + 40);
 }
 
+TEST(Physics, SwappedSensorsTellEachHeaterTheOthersTemperature) {
+  Host host;
+  host.printer.set_fault(Fault::sensors_swapped, true);
+  host.ask("M104 S200", seconds(20));
+  EXPECT_GT(host.hotend().body_celsius, 60);
+  EXPECT_GT(host.bed().reading_celsius, 60);
+  EXPECT_NEAR(host.hotend().reading_celsius, 25, 1);
+}
+
 TEST(Physics, TheSensorLagsBehindTheBlockAndTheBlockBehindTheElement) {
   Host host;
   host.ask("M104 S250", seconds(20));

@@ -111,6 +111,36 @@ TEST_F(Learned, AnOpenHeaterIsMissingPower) {
   EXPECT_TRUE(diary.monitor.doubted(0)) << "it may as well be the sensor";
 }
 
+/// What a heater is called that dies at 80 °C of its heat-up, where a host asks 20 ms after the
+/// firmware has reported by itself.
+Rule dead_in_heat_up(const HeaterModel& model, std::uint64_t seed) {
+  Plant plant(plain_hotend(), seed);
+  Diary diary;
+  diary.monitor.use(0, model);
+  const auto report = [&](double after_s) {
+    diary.now_ns += seconds_ns(after_s);
+    diary.hotend(static_cast<float>(plant.read()), static_cast<float>(plant.target),
+                 static_cast<float>(plant.duty()));
+    diary.bed(25, 0, 0);
+    diary.step();
+  };
+  plant.target = 200;
+  for (int i = 0; i < 100 && diary.trip().level == Level::none; ++i) {
+    plant.open = plant.open || plant.truth() > 80;
+    for (int tenth = 0; tenth < 10; ++tenth) plant.step(0.1);
+    report(0.98);
+    report(0.02);
+  }
+  return diary.trip().rule;
+}
+
+TEST(TwoReportsAtOnce, TheirNoiseMakesNoSensorThatFellOutOfAnOpenHeater) {
+  const auto model = learned_hotend();
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    EXPECT_EQ(dead_in_heat_up(model, seed), Rule::power_missing) << "seed " << seed;
+  }
+}
+
 TEST_F(Learned, ASensorThatFellOutIsToldFromAnOpenHeater) {
   plant.sensor_out = true;
   EXPECT_LE(until_trip(), 5) << diary.story();
