@@ -104,7 +104,7 @@ class Host:
             key_file.write_text(KEY + "\n")
             lines.append("printers:")
         for printer, kind in self.network_printers().items():
-            address = self.sim.ask("state", printer=printer)["printers"][0]["address"]
+            address = self.sim.state(printer)["address"]
             lines.append(f"  - {{ name: {printer}, kind: {kind}, address: \"{address}\", "
                          "key_file: printers.key }")
         self.uplink_yaml.write_text("\n".join(lines) + "\n")

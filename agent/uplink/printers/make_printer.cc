@@ -1,6 +1,9 @@
 #include "agent/uplink/printers/make_printer.h"
 
 #include "agent/uplink/printers/moonraker.h"
+#include "agent/uplink/printers/octoprint.h"
+#include "agent/uplink/printers/prusalink.h"
+#include "agent/uplink/printers/reprapfirmware.h"
 
 namespace firebreak::uplink {
 namespace {
@@ -32,6 +35,11 @@ std::shared_ptr<PrinterClient> make_printer(asio::io_context& io, const Clock& c
                                    settings.expected_uuid,
                                    settings.expected_machine};
   if (settings.kind == "moonraker") return std::make_shared<Moonraker>(parts);
+  if (settings.kind == "octoprint") return std::make_shared<OctoPrint>(parts);
+  if (settings.kind == "prusalink") return std::make_shared<PrusaLink>(parts);
+  if (settings.kind == "reprapfirmware") {
+    return std::make_shared<RepRapFirmware>(parts, settings.key);
+  }
   return nullptr;
 }
 

@@ -6,6 +6,7 @@
 namespace firebreak::sim {
 namespace {
 
+constexpr std::int64_t kEpoch = 1'700'000'000;  // When its clock starts.
 constexpr char kVersion[] = "1.9.3";
 constexpr char kPort[] = "/dev/ttyACM0";
 
@@ -161,7 +162,17 @@ HttpResponse OctoPrint::get_printer(const HttpRequest&) {
                       {"sdReady", false}};
   return json_response(200, {{"sd", {{"ready", false}}},
                              {"state", {{"error", ""}, {"flags", flags}, {"text", text}}},
-                             {"temperature", {{"bed", heater(bed_)}, {"tool0", heater(tool_)}}}});
+                             {"temperature",
+                              {{"bed", heater(bed_)},
+                               {"tool0", heater(tool_)},
+                               {"history", history()}}}});
+}
+
+/// The newest temperature that the board printed, with OctoPrint's own second of it.
+OctoPrint::Json OctoPrint::history() const {
+  Json list = Json::array();
+  if (told_second_ != 0) list.push_back({{"time", told_second_}});
+  return list;
 }
 
 HttpResponse OctoPrint::get_job(const HttpRequest&) {
@@ -280,6 +291,7 @@ void OctoPrint::take_line(const std::string& line) {
   if (faults_.has("frozen_values") || line.find("T:") == std::string::npos) return;
   number_after(line, "T:", &tool_);
   number_after(line, "B:", &bed_);
+  told_second_ = kEpoch + printer().now() / std::chrono::seconds(1);
 }
 
 void OctoPrint::advance() {

@@ -53,6 +53,7 @@ class OctoPrint : public Kind {
   void cancel();
   void take_line(const std::string& line);
   std::string state_text() const;
+  Json history() const;
   bool operational() const { return link_ == Link::operational; }
 
   HttpServer http_;
@@ -62,6 +63,7 @@ class OctoPrint : public Kind {
   std::string error_;
   bool greeted_ = false;
   bool cancelling_ = false;
+  std::int64_t told_second_ = 0;  ///< Since 1970; 0: no temperature yet.
   HeaterReading tool_{0, 0, 0};
   HeaterReading bed_{0, 0, 0};
 };
