@@ -33,7 +33,7 @@ FROZEN = ("D2 power.missing", "D4 still", "D5 frozen", "D5 heating.rate")
 class Play:
     """What happens to one printer: its host heats, and at some moment the fault begins."""
 
-    fault: str = ""  # of the simulator; without one it is a neighbour
+    fault: str = ""  # of the simulator, or "supply_off"; without one it is a neighbour
     heater: str = "hotend"  # whose fault it is
     heat: tuple = ()  # of G-code; without any the printer is idle, its host silent
     at: float = 0  # celsius, of the heater, that is waited for before the fault

@@ -8,8 +8,10 @@ namespace {
 /// Slower reports than this: waiting for one more costs more than it proves.
 constexpr float power_slow_s = 1.5F;
 /// Where two reports come at once (a host asks, the firmware tells by itself), what they differ by
-/// is noise: 0.06 K in 20 ms would be a fall of 3 K/s.
-constexpr float fall_seen_s = 0.25F;
+/// is noise: 0.06 K in 20 ms would be a fall of 3 K/s. A shorter time than this counts for less.
+constexpr float fall_seen_s(HeaterKind kind) noexcept {
+  return kind == HeaterKind::hotend ? 0.25F : 1.0F;
+}
 
 float sum_within(float value) noexcept {
   return std::isfinite(value) ? std::clamp(value, 0.0F, power_sum_most_s) : 0;
@@ -83,7 +85,7 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   state_.over_up = state_.up > needed_up ? count(state_.over_up, up_before, needed_up) : 0;
   state_.over_down =
       state_.down > needed_down ? count(state_.over_down, down_before, needed_down) : 0;
-  const float seen_for = std::min(1.0F, dt / fall_seen_s);
+  const float seen_for = std::min(1.0F, dt / fall_seen_s(kind_));
   const float extra_fall = (-u - balance.power) * balance.rise * seen_for;
   state_.fastest_fall = state_.down > 0 ? std::max(state_.fastest_fall * 0.9F, extra_fall) : 0;
 

@@ -41,6 +41,13 @@ PlantShape plain_hotend() {
   return shape;
 }
 
+PlantShape plain_bed() {
+  PlantShape shape;
+  shape.kelvin_per_s = 0.8;
+  shape.loss_tau_s = 500;
+  return shape;
+}
+
 HeaterModel learned_hotend() {
   Plant plant(plain_hotend(), 3);
   return fit_heater_model(test_profile().heaters[0], heat_up(plant, 215, 120)).value();
@@ -111,33 +118,38 @@ TEST_F(Learned, AnOpenHeaterIsMissingPower) {
   EXPECT_TRUE(diary.monitor.doubted(0)) << "it may as well be the sensor";
 }
 
-/// What a heater is called that dies at 80 °C of its heat-up, where a host asks 20 ms after the
-/// firmware has reported by itself.
-Rule dead_in_heat_up(const HeaterModel& model, std::uint64_t seed) {
-  Plant plant(plain_hotend(), seed);
+/// What a heater is called that dies in its heat-up, where a host asks `apart_s` after the firmware
+/// has reported by itself.
+Rule dead_in_heat_up(const HeaterModel& model, bool hotend, double apart_s, std::uint64_t seed) {
+  Plant plant(hotend ? plain_hotend() : plain_bed(), seed);
   Diary diary;
-  diary.monitor.use(0, model);
+  diary.monitor.use(hotend ? 0 : 1, model);
   const auto report = [&](double after_s) {
+    for (int i = 0; i < 10; ++i) plant.step(after_s / 10);
     diary.now_ns += seconds_ns(after_s);
-    diary.hotend(static_cast<float>(plant.read()), static_cast<float>(plant.target),
+    diary.report(hotend ? 0 : 1, static_cast<float>(plant.read()), static_cast<float>(plant.target),
                  static_cast<float>(plant.duty()));
-    diary.bed(25, 0, 0);
+    diary.report(hotend ? 1 : 0, 25, 0, 0);
     diary.step();
   };
-  plant.target = 200;
+  plant.target = hotend ? 200 : 60;
   for (int i = 0; i < 100 && diary.trip().level == Level::none; ++i) {
-    plant.open = plant.open || plant.truth() > 80;
-    for (int tenth = 0; tenth < 10; ++tenth) plant.step(0.1);
-    report(0.98);
-    report(0.02);
+    plant.open = plant.open || plant.truth() > (hotend ? 80 : 35);
+    report(1 - apart_s);
+    report(apart_s);
   }
   return diary.trip().rule;
 }
 
 TEST(TwoReportsAtOnce, TheirNoiseMakesNoSensorThatFellOutOfAnOpenHeater) {
-  const auto model = learned_hotend();
+  const auto hotend = learned_hotend();
+  Plant plant(plain_bed(), 9);
+  const auto bed = fit_heater_model(test_profile().heaters[1], heat_up(plant, 60, 240)).value();
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    EXPECT_EQ(dead_in_heat_up(model, seed), Rule::power_missing) << "seed " << seed;
+    for (const double apart_s : {0.02, 0.25}) {
+      EXPECT_EQ(dead_in_heat_up(hotend, true, apart_s, seed), Rule::power_missing) << seed;
+      EXPECT_EQ(dead_in_heat_up(bed, false, apart_s, seed), Rule::power_missing) << seed;
+    }
   }
 }
 
@@ -334,13 +346,10 @@ TEST(Model, TheWidePriorsOfEveryKindAreSane) {
 
 TEST(Supply, BothHeatersMissingPowerIsTheSupplyNotTwoHeaters) {
   Plant hotend(plain_hotend(), 1);
-  PlantShape bed_shape;
-  bed_shape.kelvin_per_s = 0.8;
-  bed_shape.loss_tau_s = 500;
-  Plant bed(bed_shape, 2);
+  Plant bed(plain_bed(), 2);
   Diary diary;
   diary.monitor.use(0, learned_hotend());
-  Plant again(bed_shape, 9);
+  Plant again(plain_bed(), 9);
   const auto bed_model = fit_heater_model(diary.profile.heaters[1], heat_up(again, 60, 240));
   ASSERT_TRUE(bed_model) << bed_model.error().message;
   diary.monitor.use(1, *bed_model);
