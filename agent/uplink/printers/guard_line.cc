@@ -58,9 +58,8 @@ std::shared_ptr<GuardLine> GuardLine::create(asio::io_context& io, const Clock& 
                                              std::string socket_path, std::string printer,
                                              std::string kind,
                                              std::shared_ptr<PrinterClient> client) {
-  return std::shared_ptr<GuardLine>(new GuardLine(io, clock, std::move(socket_path),
-                                                  std::move(printer), std::move(kind),
-                                                  std::move(client)));
+  return std::shared_ptr<GuardLine>(new GuardLine(
+      io, clock, std::move(socket_path), std::move(printer), std::move(kind), std::move(client)));
 }
 
 GuardLine::GuardLine(asio::io_context& io, const Clock& clock, std::string socket_path,
@@ -128,11 +127,11 @@ void GuardLine::lose(const std::string& reason) {
 }
 
 void GuardLine::read() {
-  socket_.async_read_some(
-      asio::buffer(chunk_),
-      [self = shared_from_this(), connection = connection_](std::error_code code, std::size_t size) {
-        if (connection == self->connection_) self->on_read(code, size);
-      });
+  socket_.async_read_some(asio::buffer(chunk_),
+                          [self = shared_from_this(), connection = connection_](
+                              std::error_code code, std::size_t size) {
+                            if (connection == self->connection_) self->on_read(code, size);
+                          });
 }
 
 void GuardLine::on_read(std::error_code code, std::size_t size) {
@@ -179,7 +178,7 @@ void GuardLine::obey(const std::string& order) {
 
 void GuardLine::done(const std::string& order, const Result<bool>& confirmed) {
   if (order == "stop") --stops_out_;
-  const std::string why = !confirmed  ? confirmed.error().message
+  const std::string why = !confirmed   ? confirmed.error().message
                           : *confirmed ? std::string()
                                        : "sent, not confirmed by the printer";
   send(json{{"done", order}, {"ok", confirmed && *confirmed}, {"why", why}}.dump(
@@ -203,12 +202,13 @@ void GuardLine::beat() {
 /// A reading is sent once: repeated with a rounded age it would look a little younger each time.
 void GuardLine::tell() {
   if (!serving_) return;
-  json line = {{"link", word(facts_.reach)},
-               {"why", facts_.why},
-               {"printing", facts_.printing},
-               {"protection_verified", facts_.protection_verified},
-               {"identity",
-                {{"firmware", facts_.firmware}, {"machine", facts_.machine}, {"uuid", facts_.uuid}}}};
+  json line = {
+      {"link", word(facts_.reach)},
+      {"why", facts_.why},
+      {"printing", facts_.printing},
+      {"protection_verified", facts_.protection_verified},
+      {"identity",
+       {{"firmware", facts_.firmware}, {"machine", facts_.machine}, {"uuid", facts_.uuid}}}};
   if (facts_.measured_at && facts_.measured_at != told_reading_) {
     line["reading"] = reading_of(facts_, clock_.now());
     told_reading_ = facts_.measured_at;

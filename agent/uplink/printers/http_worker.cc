@@ -105,19 +105,19 @@ Error failure(const Transfer& transfer, CURLcode code) {
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_CERTPROBLEM:
       return {ErrorCode::not_allowed,
-              host + " has another certificate than the configured one; if it was changed on "
-                     "purpose, configure the new pin"};
+              host +
+                  " has another certificate than the configured one; if it was changed on "
+                  "purpose, configure the new pin"};
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_PARTIAL_FILE:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
-      return {ErrorCode::bad_input, host + " answers with what is no whole answer: " +
-                                        curl_easy_strerror(code)};
+      return {ErrorCode::bad_input,
+              host + " answers with what is no whole answer: " + curl_easy_strerror(code)};
     default:
-      return {ErrorCode::unavailable,
-              host + " is not reachable: " + curl_easy_strerror(code)};
+      return {ErrorCode::unavailable, host + " is not reachable: " + curl_easy_strerror(code)};
   }
 }
 

@@ -13,9 +13,9 @@ namespace firebreak::uplink {
 
 /// How one printer's interface is reached and who we are there. Secrets live here and in curl only.
 struct HttpAccess {
-  std::string base_url;             ///< "http://host:port" or "https://…", without a path.
-  std::vector<std::string> headers; ///< Sent with each request, such as "X-Api-Key: …".
-  std::string user, password;       ///< Digest authentication, where the user is not empty.
+  std::string base_url;              ///< "http://host:port" or "https://…", without a path.
+  std::vector<std::string> headers;  ///< Sent with each request, such as "X-Api-Key: …".
+  std::string user, password;        ///< Digest authentication, where the user is not empty.
   /// "sha256//BASE64" of the certificate's public key (curl's form). With it the key alone decides;
   /// without it https needs a certificate that the host's store trusts.
   std::string public_key_pin;

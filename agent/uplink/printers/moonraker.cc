@@ -141,9 +141,7 @@ void Moonraker::post(const std::string& path, Done done) {
 }
 
 void Moonraker::script(const std::string& gcode, Done done) {
-  order({.method = "POST",
-         .path = "/printer/gcode/script",
-         .body = json{{"script", gcode}}.dump()},
+  order({.method = "POST", .path = "/printer/gcode/script", .body = json{{"script", gcode}}.dump()},
         [done = std::move(done)](Result<void> taken) {
           if (!taken) return done(fail(taken.error()));
           done(false);

@@ -143,13 +143,14 @@ void OctoPrint::stop_printer(Done done) {
 }
 
 void OctoPrint::confirm_offline(Done done, int tries_left) {
-  ask({.path = "/api/job"}, [this, done = std::move(done), tries_left](Result<json> job,
-                                                                      MonotonicTime) mutable {
-    if (job && is_offline(text_at(*job, "state"))) return done(true);
-    if (tries_left <= 1) return done(false);
-    later(confirm_every,
-          [this, done = std::move(done), tries_left] { confirm_offline(done, tries_left - 1); });
-  });
+  ask({.path = "/api/job"},
+      [this, done = std::move(done), tries_left](Result<json> job, MonotonicTime) mutable {
+        if (job && is_offline(text_at(*job, "state"))) return done(true);
+        if (tries_left <= 1) return done(false);
+        later(confirm_every, [this, done = std::move(done), tries_left] {
+          confirm_offline(done, tries_left - 1);
+        });
+      });
 }
 
 void OctoPrint::heaters_off(Done done) {

@@ -117,12 +117,10 @@ void PollingClient::ask(HttpQuestion question, Json answer) {
         if (self->closed_) return;
         if (!got) return answer(fail(got.error()), asked);
         if (!good(got->status)) return answer(fail(http_problem(*got)), asked);
-        auto value = nesting_within(got->body, depth_max)
-                         ? json::parse(got->body, nullptr, false)
-                         : json(json::value_t::discarded);
+        auto value = nesting_within(got->body, depth_max) ? json::parse(got->body, nullptr, false)
+                                                          : json(json::value_t::discarded);
         if (!value.is_structured()) {
-          return answer(fail(ErrorCode::bad_input,
-                             "its answer is no JSON: check kind and address"),
+          return answer(fail(ErrorCode::bad_input, "its answer is no JSON: check kind and address"),
                         asked);
         }
         answer(std::move(value), asked);
@@ -149,9 +147,8 @@ void PollingClient::finish(PrinterFacts facts) {
   tame(facts.firmware);
   tame(facts.machine);
   tame(facts.uuid);
-  const bool other =
-      (!parts_.expected_uuid.empty() && facts.uuid != parts_.expected_uuid) ||
-      (!parts_.expected_machine.empty() && facts.machine != parts_.expected_machine);
+  const bool other = (!parts_.expected_uuid.empty() && facts.uuid != parts_.expected_uuid) ||
+                     (!parts_.expected_machine.empty() && facts.machine != parts_.expected_machine);
   if (other) {
     facts.reach = Reach::wrong_printer;
     facts.why = "another printer answers at this address: " + facts.machine + " " + facts.uuid;

@@ -10,8 +10,8 @@
 
 namespace firebreak::uplink {
 
-/// What all kinds of HTTP printers share: the rhythm of asking, identity and errors in words. A kind
-/// says what to ask and what an answer means.
+/// What all kinds of HTTP printers share: the rhythm of asking, identity and errors in words. A
+/// kind says what to ask and what an answer means.
 ///
 /// Asking must not hurt: `every` bounds the rate, a question waits for the answer before it, and a
 /// printer that does not answer is asked more and more rarely, up to 5 s.
@@ -36,8 +36,8 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
   /// Asks one round of questions and ends it with exactly one call of finish() or failed().
   virtual void ask_round() = 0;
 
-  /// One question with JSON as the answer: any 2xx object or array, else the error in words. `asked`
-  /// is the moment before it was sent, which a reading may be as old as.
+  /// One question with JSON as the answer: any 2xx object or array, else the error in words.
+  /// `asked` is the moment before it was sent, which a reading may be as old as.
   using Json = std::function<void(Result<nlohmann::json>, MonotonicTime asked)>;
   void ask(HttpQuestion question, Json answer);
   /// An order: like ask(), any 2xx counts, whatever its body.

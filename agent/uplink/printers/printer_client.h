@@ -17,8 +17,8 @@ struct PrinterHandlers {
 };
 
 /// The other end of one network printer: one implementation a kind of interface. It connects, asks
-/// and reconnects by itself in a bounded rhythm, with at most one question out, beside orders, which
-/// go at once and past every question.
+/// and reconnects by itself in a bounded rhythm, with at most one question out, beside orders,
+/// which go at once and past every question.
 ///
 /// One thread, the io_context's; nothing blocks. Bad answers (wrong key, wrong certificate, another
 /// printer, a redirect, too long, cut off, not UTF-8, JSON of another shape) become a Reach with a
@@ -34,8 +34,8 @@ class PrinterClient {
   /// The kind's real stop (docs/printers.md); each call sends again. `done` is called once.
   virtual void stop_printer(Done done) = 0;
   virtual void heaters_off(Done done) = 0;
-  /// After a stop: what brings the firmware back (FIRMWARE_RESTART, reconnect); false where a person
-  /// must do it.
+  /// After a stop: what brings the firmware back (FIRMWARE_RESTART, reconnect); false where a
+  /// person must do it.
   virtual void revive(Done done) = 0;
   virtual void pause(Done done) = 0;
   virtual void cancel(Done done) = 0;

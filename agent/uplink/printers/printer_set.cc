@@ -8,8 +8,8 @@ PrinterSet::PrinterSet(asio::io_context& io, const Clock& clock, const std::stri
   for (const auto& printer : printers) {
     auto client = make_printer(io, clock, http_, printer);
     if (client == nullptr) continue;
-    lines_.push_back(GuardLine::create(io, clock, guard_socket, printer.name, printer.kind,
-                                       std::move(client)));
+    lines_.push_back(
+        GuardLine::create(io, clock, guard_socket, printer.name, printer.kind, std::move(client)));
   }
 }
 

@@ -23,8 +23,8 @@ Result<std::string> read_key(const fs::path& file) {
   }
   std::string key = std::move(*read);
   while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();
-  const bool printable = std::all_of(key.begin(), key.end(),
-                                     [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+  const bool printable =
+      std::all_of(key.begin(), key.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
   if (key.empty() || key.size() > key_bytes_max || !printable) {
     return fail(ErrorCode::bad_input,
                 file.string() + " must hold one line of 1 to 256 printable characters");
@@ -46,7 +46,8 @@ Result<PrinterSettings> read_printer(const json& value, const fs::path& folder) 
     printer.expected_uuid = value["identity"].value("uuid", "");
     printer.expected_machine = value["identity"].value("machine", "");
   }
-  const bool url = printer.address.starts_with("http://") || printer.address.starts_with("https://");
+  const bool url =
+      printer.address.starts_with("http://") || printer.address.starts_with("https://");
   if (url == (printer.kind == "bambu")) {
     return fail(ErrorCode::bad_input,
                 url ? "address must be a host name or an address, without http://"

@@ -60,10 +60,10 @@ void PrusaLink::on_status(const json& status, MonotonicTime asked) {
   if (state == "ERROR" || state == "ATTENTION") {
     facts.why = "PrusaLink: the printer asks for a person (" + state + ")";
   }
-  facts.heaters = {{"hotend", number_at(printer, "temp_nozzle"), number_at(printer, "target_nozzle"),
-                    unknown_number},
-                   {"bed", number_at(printer, "temp_bed"), number_at(printer, "target_bed"),
-                    unknown_number}};
+  facts.heaters = {
+      {"hotend", number_at(printer, "temp_nozzle"), number_at(printer, "target_nozzle"),
+       unknown_number},
+      {"bed", number_at(printer, "temp_bed"), number_at(printer, "target_bed"), unknown_number}};
   const double fan = number_at(printer, "fan_print") / full_fan_rpm;
   facts.fan = std::isfinite(fan) ? std::min(1.0, std::max(0.0, fan)) : unknown_number;
   facts.measured_at = asked;

@@ -6,10 +6,10 @@
 
 namespace firebreak::uplink {
 
-/// PrusaLink (Prusa's 32-bit printers, and MK3 with a Pi), digest authentication. It has no M112 and
-/// sets no temperature: cancelling the job is all that it can do, and that waits for the command
-/// that runs, a wait for heat included. So its stop is never confirmed; a relay is the stop.
-/// No duty. Source: PrusaLink's published OpenAPI document.
+/// PrusaLink (Prusa's 32-bit printers, and MK3 with a Pi), digest authentication. It has no M112
+/// and sets no temperature: cancelling the job is all that it can do, and that waits for the
+/// command that runs, a wait for heat included. So its stop is never confirmed; a relay is the
+/// stop. No duty. Source: PrusaLink's published OpenAPI document.
 class PrusaLink final : public PollingClient {
  public:
   explicit PrusaLink(Parts parts) : PollingClient(std::move(parts)) {}

@@ -155,9 +155,9 @@ void RepRapFirmware::on_heat(const std::string& status, const json& heat, Monoto
   facts.uuid = uuid_;
   facts.printing = status == "processing" || status == "simulating";
   const bool halted = status == "halted";
-  facts.reach = halted                                       ? Reach::halted
+  facts.reach = halted                                         ? Reach::halted
                 : status == "starting" || status == "updating" ? Reach::opening
-                                                             : Reach::ready;
+                                                               : Reach::ready;
   if (facts.reach != Reach::ready) facts.why = "RepRapFirmware: " + status;
   const json& heaters = object_at(heat, "heaters");
   bool fault = false;
@@ -172,7 +172,8 @@ void RepRapFirmware::on_heat(const std::string& status, const json& heat, Monoto
   if (halted && !status_.empty() && status_ != "halted") {
     raise(PrinterEvent::halted, "the firmware is halted");
   }
-  if (status_ == "halted" && !halted) raise(PrinterEvent::booted, "the firmware has been restarted");
+  if (status_ == "halted" && !halted)
+    raise(PrinterEvent::booted, "the firmware has been restarted");
   if (fault && !fault_told_) {
     raise(PrinterEvent::thermal_fault, "the firmware turned a heater off: heater fault");
   }

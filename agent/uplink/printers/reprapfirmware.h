@@ -7,10 +7,11 @@
 
 namespace firebreak::uplink {
 
-/// RepRapFirmware (Duet boards) over its own HTTP interface. M112 through rr_gcode acts at once, past
-/// its queue; `halted` in the object model is the confirmation. A board whose CAN bus is broken may
-/// wait before it stops: a relay. A session ends after 8 s without a question and is made anew.
-/// Source: the RepRapFirmware HTTP requests page and object model of the Duet documentation.
+/// RepRapFirmware (Duet boards) over its own HTTP interface. M112 through rr_gcode acts at once,
+/// past its queue; `halted` in the object model is the confirmation. A board whose CAN bus is
+/// broken may wait before it stops: a relay. A session ends after 8 s without a question and is
+/// made anew. Source: the RepRapFirmware HTTP requests page and object model of the Duet
+/// documentation.
 class RepRapFirmware final : public PollingClient {
  public:
   RepRapFirmware(Parts parts, std::string password)
