@@ -29,6 +29,7 @@ struct HeaterView {
   float fan = unknown;            ///< Part fan 0…1.
   float flow = unknown;           ///< Plastic through this heater, mm³/s.
   bool gap = false;               ///< This reading follows the one before after too long a pause.
+  bool arrived = false;           ///< The reading has come to its target since that was set.
   bool supply_fell = false;       ///< All heaters that ask for power miss it (SupplyWatch).
   float scale = 1;      ///< Times the thresholds of D2, D3 and D4; other than 1 on the bench alone.
   HeatBalance balance;  ///< Of this reading; judged only while it is fresh.
