@@ -108,6 +108,7 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
                                "uuid",
                                "lines_before_start",
                                "emergency_parser",
+                               "emergency_bytes",
                                "thermal_protection",
                                "sdcard",
                                "homing_fails",
@@ -132,6 +133,8 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
   section.get("uuid", &dialect->uuid);
   section.get("lines_before_start", &dialect->lines_before_start);
   section.get("emergency_parser", &dialect->emergency_parser);
+  section.get("emergency_bytes", &dialect->emergency_bytes);
+  if (dialect->emergency_bytes) dialect->emergency_parser = false;
   section.get("thermal_protection", &dialect->thermal_protection);
   section.get("sdcard", &dialect->sdcard);
   section.get("homing_fails", &dialect->homing_fails);

@@ -43,6 +43,7 @@ struct PrinterUnit {
   Port port;
   HaltWatcher watcher;
   std::uint64_t halts_seen = 0;
+  char last_byte = 0;  // of what was read
   std::uint64_t bytes_read = 0;
   bool reading = true;  // false: the fault not_reading
   bool dtr_low = false;
