@@ -27,8 +27,11 @@ namespace firebreak::guard {
 /// only where a port is opened anew. Not thread-safe: one thread calls everything.
 class LinkCore final : private HostLineObserver {
  public:
-  /// Bytes that may wait in the kernel's output queue, so that a stop goes before all others.
-  static constexpr std::size_t max_queued = 64;
+  /// Bytes that may wait in the kernel's output queue, so that a stop goes before all others:
+  /// what a line of this speed sends in 2.5 ms, within these bounds. On a slow line the lower one
+  /// counts, one packet of USB: 5.6 ms at 115,200 baud.
+  static constexpr std::size_t least_queued = 64, most_queued = 256;
+  [[nodiscard]] static std::size_t queue_limit(const LineSettings& line) noexcept;
 
   LinkCore(const PrinterConfig& config, PrinterShared& shared, SerialPort& port, HostPort& host,
            DescriptorKeeper& keeper, LinkEvents& events);
@@ -46,7 +49,7 @@ class LinkCore final : private HostLineObserver {
   /// True while bytes of the host would be taken (else the host waits: back-pressure).
   [[nodiscard]] bool wants_host(MonotonicTime now) noexcept;
   /// Longest time until the next tick().
-  [[nodiscard]] std::chrono::milliseconds wait(MonotonicTime now) const noexcept;
+  [[nodiscard]] std::chrono::nanoseconds wait(MonotonicTime now) noexcept;
   [[nodiscard]] int port_fd() const noexcept { return port_.fd(); }
 
  private:
@@ -97,6 +100,8 @@ class LinkCore final : private HostLineObserver {
   void flush_port(MonotonicTime now) noexcept;
   void flush_host() noexcept;
   void follow_host(MonotonicTime now) noexcept;
+  void follow_line_settings() noexcept;
+  void return_to_heard_line() noexcept;
   bool write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept;
   [[nodiscard]] bool stops() const noexcept {
     return mode_ == LinkMode::latched || mode_ == LinkMode::probation;
@@ -174,7 +179,8 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime host_checked_at_{};
   MonotonicTime stream_at_{};
   std::uint32_t reported_drops_ = 0;
-  int host_baud_ = 0;
+  LineSettings host_line_{};   ///< As the host was last seen to have it.
+  LineSettings heard_line_{};  ///< With which the printer was last understood.
   bool boundary_unknown_ = false;
 
   // Revival.

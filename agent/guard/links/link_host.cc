@@ -37,7 +37,7 @@ bool LinkCore::wants_host(MonotonicTime now) noexcept {
   if (!host_may_pass() || !gate_.to_port.empty() || !host_in_.empty()) return false;
   if (gate_.replies.room() < 600 || command_sent_ > 0) return false;
   (void)now;
-  return policy().by_line() || port_.queued() <= max_queued / 2;
+  return policy().by_line() || port_.queued() <= queue_limit(port_.line()) / 2;
 }
 
 void LinkCore::host_readable(MonotonicTime now) {
@@ -45,7 +45,8 @@ void LinkCore::host_readable(MonotonicTime now) {
   follow_mode(now);
   if (!wants_host(now)) return;
   std::array<char, HostGate::max_take> room;
-  const std::size_t space = policy().by_line() ? max_queued : max_queued - port_.queued();
+  const std::size_t limit = queue_limit(port_.line());
+  const std::size_t space = policy().by_line() ? limit : limit - std::min(limit, port_.queued());
   const auto got = host_.read(std::span(room).first(space));
   if (got.bytes == 0) return;
   if (!host_was_attached_) host_checked_at_ = {};  // Its first line is answered too.
@@ -108,9 +109,9 @@ bool LinkCore::write_port(std::string_view bytes, std::size_t& taken, MonotonicT
   const auto before = mode_;
   follow_mode(now);
   if (mode_ != before && mode_ != LinkMode::pass) return false;  // What was pending is gone.
-  const std::size_t queued = port_.queued();
-  if (queued >= max_queued) return false;
-  const auto result = port_.write(bytes.substr(0, max_queued - queued));
+  const std::size_t queued = port_.queued(), limit = queue_limit(port_.line());
+  if (queued >= limit) return false;
+  const auto result = port_.write(bytes.substr(0, limit - queued));
   if (result.lost) lost_ = true;
   taken = result.bytes;
   return result.bytes > 0;
@@ -200,13 +201,24 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
       readings_changed_ = true;
     }
   }
-  const int baud = host_.baud();
-  if (host_baud_ == 0) host_baud_ = baud;
-  if (baud <= 0 || baud == host_baud_ || mode_ != LinkMode::pass || port_.fd() < 0) return;
-  host_baud_ = baud;
-  if (port_.set_baud(baud)) {
-    note(LinkNote::baud_followed, NoteSeverity::info, "the host has changed the baud rate");
+  follow_line_settings();
+}
+
+void LinkCore::follow_line_settings() noexcept {
+  const LineSettings line = host_.line();
+  if (host_line_.baud == 0) host_line_ = line;
+  if (line.baud <= 0 || line == host_line_ || mode_ != LinkMode::pass || port_.fd() < 0) return;
+  host_line_ = line;
+  if (port_.set_line(line)) {
+    note(LinkNote::line_followed, NoteSeverity::info, "the host has changed the baud rate");
   }
+}
+
+/// A stop must be understood: a host that was trying baud rates, or had changed only its own side,
+/// is undone. When the latch is over it is followed again.
+void LinkCore::return_to_heard_line() noexcept {
+  if (heard_line_.baud == 0 || port_.fd() < 0 || port_.line() == heard_line_) return;
+  if (port_.set_line(heard_line_)) host_line_ = heard_line_;
 }
 
 }  // namespace firebreak::guard

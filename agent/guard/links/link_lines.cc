@@ -76,6 +76,9 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
   readings_.line_at_ns = count_ns(now);
   readings_changed_ = true;
   if (own_ending) learn_controller(line);
+  if (parsed.kind == LineKind::temperature || parsed.kind == LineKind::ok) {
+    heard_line_ = port_.line();
+  }
   switch (parsed.kind) {
     case LineKind::temperature: on_report(parsed, ending, answers_question, now); break;
     case LineKind::busy:

@@ -77,12 +77,12 @@ TEST_F(PassThrough, keeps_at_most_64_bytes_in_the_ports_queue) {
   bench.host.to_printer = lines;
   bench.bytes_per_step = 3;  // A port that hardly drains.
   bench.run(2s);
-  EXPECT_LE(bench.port.deepest, LinkCore::max_queued);
+  EXPECT_LE(bench.port.deepest, 64U);
   EXPECT_GT(bench.host.to_printer.size(), lines.size() / 2);  // The host waits; nothing is lost.
   bench.bytes_per_step = 57;
   bench.run(3s);
   EXPECT_EQ(bench.raw, lines);
-  EXPECT_LE(bench.port.deepest, LinkCore::max_queued);
+  EXPECT_LE(bench.port.deepest, 64U);
 }
 
 TEST_F(PassThrough, puts_a_question_of_its_own_only_between_lines) {
@@ -209,14 +209,49 @@ TEST_F(PassThrough, keeps_a_numbered_job_in_step_when_a_line_may_not_heat) {
   EXPECT_NE(got.find("ok T:"), std::string::npos);  // The firmware's, for line 5.
 }
 
-TEST_F(PassThrough, follows_the_hosts_baud_only_while_it_may_pass) {
-  bench.host.rate = 250000;
+TEST_F(PassThrough, follows_the_hosts_line_settings_only_while_it_may_pass) {
+  bench.host.settings = {250000};
   bench.run(500ms);
-  EXPECT_EQ(bench.port.bauds, (std::vector<int>{250000}));
+  bench.host.settings = {250000, true};
+  bench.run(1500ms);  // The printer reports at this rate.
+  const std::vector<LineSettings> followed{{250000}, {250000, true}};
+  EXPECT_EQ(bench.port.set, followed);
   latch();
-  bench.host.rate = 9600;
+  bench.host.settings = {9600};
   bench.run(500ms);
-  EXPECT_EQ(bench.port.bauds.size(), 1U);
+  EXPECT_EQ(bench.port.set.size(), 2U);
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(500ms);
+  EXPECT_EQ(bench.port.set.back(), (LineSettings{9600}));
+}
+
+TEST_F(PassThrough, sends_a_stop_at_the_rate_that_the_printer_understood_last) {
+  reports = false;
+  bench.silent = true;  // At the wrong rate it understands nothing, and says nothing that one can.
+  bench.host.settings = {250000};
+  bench.run(2s);
+  EXPECT_EQ(bench.port.settings, (LineSettings{250000}));
+  latch();
+  EXPECT_EQ(bench.port.settings, (LineSettings{115200}));
+  bench.run(2s);
+  EXPECT_EQ(bench.port.settings, (LineSettings{115200}));
+}
+
+TEST_F(PassThrough, lets_more_wait_in_the_queue_of_a_faster_port_but_no_longer) {
+  EXPECT_EQ(LinkCore::queue_limit({115200}), 64U);
+  EXPECT_EQ(LinkCore::queue_limit({250000}), 64U);
+  EXPECT_EQ(LinkCore::queue_limit({1000000}), 250U);
+  EXPECT_EQ(LinkCore::queue_limit({2000000}), 256U);
+  EXPECT_EQ(LinkCore::queue_limit({0}), 64U);
+}
+
+TEST_F(PassThrough, looks_again_when_a_full_queue_has_drained_by_half) {
+  bench.port.settings = {2000000};
+  bench.port.in_queue = std::string(256, 'x');
+  EXPECT_EQ(bench.link.wait(bench.clock.now()), 640us);
+  bench.port.settings = {115200};
+  bench.port.in_queue = std::string(64, 'x');
+  EXPECT_EQ(bench.link.wait(bench.clock.now()), 2ms);
 }
 
 TEST_F(PassThrough, goes_on_for_the_printer_when_the_host_does_not_read) {
