@@ -185,10 +185,11 @@ void LinkCore::publish() noexcept {
 void LinkCore::follow_mode(MonotonicTime now) noexcept {
   const auto mode = shared_.link_mode.load();
   if (mode == mode_) return;
-  const bool stopped = stops();
+  const bool passed = mode_ == LinkMode::pass;
   mode_ = mode;
   unanswered_ = 0;
-  if (!stops() || stopped) return;
+  if (mode == LinkMode::pass) drop_streaming_host(now);
+  if (!passed) return;
   // The stop bytes of the other thread come first; what we had pending would only disturb them.
   return_to_heard_line();
   command_ = Command::none;

@@ -102,6 +102,7 @@ class LinkCore final : private HostLineObserver {
   void follow_host(MonotonicTime now) noexcept;
   void follow_line_settings() noexcept;
   void return_to_heard_line() noexcept;
+  void drop_streaming_host(MonotonicTime now) noexcept;
   bool write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept;
   [[nodiscard]] bool stops() const noexcept {
     return mode_ == LinkMode::latched || mode_ == LinkMode::probation;
@@ -141,6 +142,7 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime busy_at_{};
   MonotonicTime banner_at_{};
   MonotonicTime halted_at_{};
+  MonotonicTime resend_at_{};  ///< Of a `Resend:` whose `ok` has not come yet.
 
   // Questions of our own.
   Command command_ = Command::none;
@@ -177,6 +179,7 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime host_bytes_at_{};
   MonotonicTime motion_at_{};
   MonotonicTime host_checked_at_{};
+  MonotonicTime host_refused_at_{};
   MonotonicTime stream_at_{};
   std::uint32_t reported_drops_ = 0;
   LineSettings host_line_{};   ///< As the host was last seen to have it.

@@ -14,6 +14,7 @@ constexpr seconds line_is_over_after{2};
 /// A question of ours waits this long for a moment without an outstanding line of the host.
 constexpr seconds injection_patience{3};
 constexpr seconds printing_lasts{30};
+constexpr seconds still_streams_within{10};
 constexpr milliseconds host_check_every{250};
 
 }  // namespace
@@ -75,6 +76,7 @@ void LinkCore::feed_host(MonotonicTime now) noexcept {
 
 void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool passed) noexcept {
   if (!passed) {
+    host_refused_at_ = now_;
     raise(link_event::host_refused);
     note(LinkNote::host_refused, NoteSeverity::warning, "a line of the host was held back: ", text);
     return;
@@ -154,7 +156,7 @@ void LinkCore::flush_port(MonotonicTime now) noexcept {
       readings_changed_ = true;
     }
   }
-  answers_.push({Asker::own, question, now});
+  answers_.push({Asker::own, question, now, answers_.count(Asker::host) == 0});
   command_ = Command::none;
   command_sent_ = 0;
   feed_host(now);
@@ -212,6 +214,20 @@ void LinkCore::follow_line_settings() noexcept {
   if (port_.set_line(line)) {
     note(LinkNote::line_followed, NoteSeverity::info, "the host has changed the baud rate");
   }
+}
+
+/// A host that has ignored its stop would go on in the middle of its job, on a printer that has
+/// just booted: the latch's end is the end of its session, as an unplugged cable would be.
+void LinkCore::drop_streaming_host(MonotonicTime now) noexcept {
+  const bool streams =
+      host_refused_at_ != MonotonicTime{} && now - host_refused_at_ < still_streams_within;
+  if (!streams) return;
+  host_refused_at_ = {};
+  host_in_.clear();
+  gate_.end_session(port_.fd() >= 0);
+  host_.hang_up();
+  note(LinkNote::host_detached, NoteSeverity::warning,
+       "the host has ignored the stop and still streams: its port is hung up");
 }
 
 /// A stop must be understood: a host that was trying baud rates, or had changed only its own side,

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 constexpr std::size_t read_at_once = 4096;
 /// Lines that were printed just before a halt may still come just after its first text.
 constexpr std::chrono::milliseconds halt_settles{200};
+/// The `ok` behind a `Resend:` follows at once; some firmwares send none.
+constexpr seconds resend_acknowledged_within{1};
 
 /// The number behind a letter in `P22.20 I1.08 D114.00`.
 bool gain(std::string_view text, char letter, float& value) noexcept {
@@ -97,7 +99,9 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
       if (parsed.capability == "AUTOREPORT_TEMP") autoreport_capable_ = parsed.capability_on;
       break;
     case LineKind::resend:
-      answers_.clear();  // The firmware has thrown away what it had not read yet.
+      if (!own_ending) break;
+      answers_.forget_unread();
+      resend_at_ = now;
       break;
     case LineKind::malformed: ++readings_.bad_lines; break;
     default: break;
@@ -118,6 +122,12 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
     }
     return false;
   }
+  const bool bare = parsed.kind == LineKind::ok;
+  if (bare && resend_at_ != MonotonicTime{}) {
+    const bool of_resend = now - resend_at_ < resend_acknowledged_within;
+    resend_at_ = {};
+    if (of_resend) return stops();
+  }
   std::size_t index = 0;
   if (parsed.kind == LineKind::temperature) {
     index = answers_.find(Question::temperature);
@@ -130,6 +140,8 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
            answers_[index].question == Question::temperature) {
       ++index;
     }
+    // With no line of the host under way it can only be ours, damaged on its way there.
+    if (index == answers_.size() && answers_.only_ours()) index = 0;
     if (index == answers_.size()) return stops();
   }
   if (answers_.empty()) {

@@ -175,6 +175,48 @@ TEST_F(PassThrough, passes_again_when_the_latch_is_over) {
   EXPECT_EQ(bench.raw, "G28 Y\n");
 }
 
+TEST_F(PassThrough, hangs_up_a_host_that_still_streams_when_the_latch_is_over) {
+  latch();
+  bench.on_step = [&] {
+    if (bench.host.to_printer.empty()) bench.host.to_printer = "N7 G1 X10*83\n";
+  };
+  bench.run(20s);
+  bench.shared.link_mode = LinkMode::probation;
+  bench.run(20s);
+  EXPECT_EQ(bench.host.hang_ups, 0);
+  bench.raw.clear();
+  bench.on_step = nullptr;
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 1);
+  EXPECT_EQ(bench.sent_count("N7 G1 X10*83"), 0);
+}
+
+TEST_F(PassThrough, keeps_a_host_that_obeyed_its_stop_and_only_asks) {
+  latch();
+  bench.host.to_printer = "G1 X10\n";
+  bench.run(500ms);
+  for (int i = 0; i < 20; ++i) {
+    bench.host.to_printer = "M105\n";
+    bench.run(1s);
+  }
+  bench.shared.link_mode = LinkMode::pass;
+  bench.host.to_printer = "G28\n";
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 0);
+  EXPECT_EQ(bench.sent_count("G28"), 1);
+}
+
+TEST_F(PassThrough, tells_a_host_of_its_stop_once_until_it_may_pass_again) {
+  latch();
+  bench.host.got.clear();
+  bench.shared.link_mode = LinkMode::hold;
+  bench.run(1s);
+  bench.shared.link_mode = LinkMode::probation;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.got.find("//action:cancel"), std::string::npos);
+}
+
 TEST_F(PassThrough, holds_the_host_back_in_hold) {
   bench.shared.link_mode = LinkMode::hold;
   bench.host.to_printer = "G28\n";
