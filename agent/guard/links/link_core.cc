@@ -192,6 +192,7 @@ void LinkCore::follow_mode(MonotonicTime now) noexcept {
   if (!passed) return;
   // The stop bytes of the other thread come first; what we had pending would only disturb them.
   return_to_heard_line();
+  job_stopped_ = shared_.printing.load() != 0;
   command_ = Command::none;
   command_sent_ = 0;
   gate_.latch(answers_.count(Asker::host));

@@ -180,6 +180,7 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime motion_at_{};
   MonotonicTime host_checked_at_{};
   MonotonicTime host_refused_at_{};
+  bool job_stopped_ = false;  ///< The host was printing when the latch began.
   MonotonicTime stream_at_{};
   std::uint32_t reported_drops_ = 0;
   LineSettings host_line_{};   ///< As the host was last seen to have it.

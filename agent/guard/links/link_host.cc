@@ -193,6 +193,7 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
          attached ? "a host program has opened the printer's port"
                   : "the host program has closed the printer's port");
     if (!attached) {
+      job_stopped_ = false;
       host_sets_autoreport_ = false;
       host_in_.clear();
       gate_.end_session(port_.fd() >= 0);
@@ -216,18 +217,20 @@ void LinkCore::follow_line_settings() noexcept {
   }
 }
 
-/// A host that has ignored its stop would go on in the middle of its job, on a printer that has
-/// just booted: the latch's end is the end of its session, as an unplugged cable would be.
+/// A host that has ignored its stop, or has only paused, would go on in the middle of its job, on a
+/// printer that has just booted: the latch's end is the end of its session, as an unplugged cable
+/// would be. One that was not printing, or has closed the port since, stays.
 void LinkCore::drop_streaming_host(MonotonicTime now) noexcept {
   const bool streams =
       host_refused_at_ != MonotonicTime{} && now - host_refused_at_ < still_streams_within;
-  if (!streams) return;
-  host_refused_at_ = {};
+  if (!host_was_attached_ || (!streams && !job_stopped_)) return;
+  host_refused_at_ = motion_at_ = {};
+  job_stopped_ = false;
   host_in_.clear();
   gate_.end_session(port_.fd() >= 0);
   host_.hang_up();
   note(LinkNote::host_detached, NoteSeverity::warning,
-       "the host has ignored the stop and still streams: its port is hung up");
+       "the host was printing when it was stopped: its port is hung up, so that nothing resumes");
 }
 
 /// A stop must be understood: a host that was trying baud rates, or had changed only its own side,

@@ -75,11 +75,15 @@ void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
   refused_before_ = true;
   refused_policy_ = policy;
   refused_at_ = now;
-  if (new_group && replies.room() >= 256) {
-    replies.append("Error:Firebreak: printer ");
-    replies.append({printer_.data(), printer_size_});
-    replies.append(why_refused(policy));
-  }
+  if (new_group) tell("Error:", policy);
+}
+
+void HostGate::tell(std::string_view form, const GatePolicy& policy) noexcept {
+  if (replies.room() < 256) return;
+  replies.append(form);
+  replies.append("Firebreak: printer ");
+  replies.append({printer_.data(), printer_size_});
+  replies.append(why_refused(policy));
 }
 
 /// `N5 M105*36`: keeps the numbering, changes nothing, and is acknowledged like the line itself.
@@ -106,6 +110,9 @@ void HostGate::latch(std::size_t unanswered) noexcept {
   for (std::size_t i = 0; i < std::min(unanswered, acknowledged_at_latch); ++i) {
     replies.append("ok\n");
   }
+  GatePolicy stopped;
+  stopped.allowlist_only = true;
+  for (const auto form : {"//action:notification ", "!! ", "Error:"}) tell(form, stopped);
 }
 
 void HostGate::end_session(bool port_lives) noexcept {

@@ -46,8 +46,13 @@ class HostGate {
   void take(std::string_view bytes, const GatePolicy& policy, MonotonicTime now) noexcept;
 
   /// A latch began: drops what has not reached the port, and the rest of a line that has begun,
-  /// and tells the host to cancel its job. `unanswered` lines of the host are on their way and
-  /// will not be acknowledged any more: that is done here.
+  /// and tells the host. `unanswered` lines of the host are on their way and will not be
+  /// acknowledged any more: that is done here.
+  /// What hosts make of it: OctoPrint cancels its job at `//action:cancel`, shows a notification,
+  /// and shows `Error:` as the reason why it disconnects (serial_connector/serial_comm.py,
+  /// _handle_errors); Pronterface and pronsole know no cancel, but pause at `!!` and show its text
+  /// (pronterface.py, recvcb_actions); Cura cancels at `!!` (USBPrinterOutputDevice.py, _update);
+  /// printcore hands `Error` to its caller (printcore.py, _listen).
   void latch(std::size_t unanswered) noexcept;
 
   /// The host's session ended. A line that has begun to pass is ended (`port_lives`), so that the
@@ -75,6 +80,7 @@ class HostGate {
   void take_byte(char byte, const GatePolicy& policy, MonotonicTime now) noexcept;
   void end_line(char end, const GatePolicy& policy, MonotonicTime now) noexcept;
   void refuse(const GatePolicy& policy, MonotonicTime now) noexcept;
+  void tell(std::string_view form, const GatePolicy& policy) noexcept;
   bool put_question(std::int64_t number) noexcept;
 
   std::array<char, 32> printer_{};

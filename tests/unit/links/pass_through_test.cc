@@ -130,7 +130,6 @@ TEST_F(PassThrough, notes_the_part_fan) {
 
 TEST_F(PassThrough, lets_only_the_allowlist_pass_while_latched) {
   latch();
-  EXPECT_EQ(bench.host.got, "//action:cancel\n");
   bench.host.got.clear();
   bench.raw.clear();
   bench.host.to_printer =
@@ -141,6 +140,40 @@ TEST_F(PassThrough, lets_only_the_allowlist_pass_while_latched) {
   const auto& got = bench.host.got;
   EXPECT_EQ(got.find("Error:Firebreak: printer p1 is stopped"), 0U);
   EXPECT_EQ(got.find("Error:", 1), std::string::npos);  // Once for the group.
+}
+
+TEST_F(PassThrough, tells_each_host_of_a_stop_in_the_form_that_it_shows) {
+  reports = false;
+  bench.answer = [](const std::string&) { return ""; };
+  bench.host.to_printer = "G1 X10\n";
+  bench.run(200ms);
+  bench.host.got.clear();
+  latch();
+  const std::string why =
+      "Firebreak: printer p1 is stopped: nothing passes until it is reset at the machine\n";
+  EXPECT_EQ(bench.host.got,
+            "//action:cancel\nok\n//action:notification " + why + "!! " + why + "Error:" + why);
+  // Hosts look for these anywhere in a line, and would take it for something else.
+  for (const auto* word : {"ok", "rs", "resend", "line number", "checksum", "expected line",
+                           "format error", "cannot", "open failed", "workdir", "T:", "B:"}) {
+    EXPECT_EQ(why.find(word), std::string::npos) << word;
+  }
+}
+
+TEST_F(PassThrough, hangs_up_a_host_whose_job_was_stopped_so_that_nothing_resumes) {
+  bench.host.to_printer = "G1 X10\n";
+  bench.run(1s);
+  latch();
+  bench.run(20s);
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 1);
+  bench.host.open = true;  // It has opened the port again.
+  bench.run(1s);
+  latch();
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 1);
 }
 
 TEST_F(PassThrough, drops_what_the_host_had_pending_when_a_latch_begins) {

@@ -10,12 +10,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const std::vector<std::string> job{"G28 X",         "G1 X10 Y10 F6000",     "G1 X20.125 E0.5",
-                                   "M105",          "M117 layer 3",         "G1 X5 Y5 Z0.2 F9000",
-                                   "M104 S40",      "G92 E0",               "G1 X40 Y2 E1.25",
-                                   "M106 S128",     "G1 X1.5 Y99.25 F3000", "M140 S30",
-                                   "G4 P30",        "M114",                 "G1 X2 Y2",
-                                   "M118 a remark", "M155 S2"};
+const std::vector<std::string> job{"G28 X",
+                                   "G1 X10 Y10 F6000",
+                                   "G1 X20.125 E0.5",
+                                   "M105",
+                                   "M117 layer 3",
+                                   "G1 X5 Y5 Z0.2 F9000",
+                                   "M104 S40",
+                                   "G92 E0",
+                                   "G1 X40 Y2 E1.25",
+                                   "M106 S128",
+                                   "G1 X1.5 Y99.25 F3000",
+                                   "M140 S30",
+                                   "G4 P30",
+                                   "M114",
+                                   "G1 X2 Y2",
+                                   "M118 a remark",
+                                   "M155 S2"};
 
 /// The firmware boots after its reset button, the machine releases the printer.
 void revive(SimulatedLink& bench) {
