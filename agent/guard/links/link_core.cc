@@ -109,6 +109,10 @@ void LinkCore::forget_board() noexcept {
   autoreport_on_ = host_sets_autoreport_ = false;
   ok_has_report_ = false;
   heat_waits_ = 0;
+  uploading_ = false;
+  gate_.printer_booted();
+  escape_.clear();
+  unreadable_at_ = binary_asked_at_ = {};
   active_tool_ = 0;
   unanswered_ = 0;
   report_at_ = unasked_at_ = busy_at_ = autoreport_sent_ = {};
@@ -255,6 +259,8 @@ void LinkCore::tick(MonotonicTime now) {
     if (!gate_.replies.empty()) stream_.break_line();
   }
   follow_host(now);
+  publish_form();
+  escape_binary(now);
   feed_host(now);
   ask(now);
   flush_port(now);
@@ -265,6 +271,9 @@ void LinkCore::tick(MonotonicTime now) {
 
 void LinkCore::ask(MonotonicTime now) {
   if (port_.fd() < 0 || command_ != Command::none) return;
+  if (form() == StreamForm::upload || form() == StreamForm::binary || host_is_unreadable(now)) {
+    return;
+  }
   if (revival_ != Revival::none) return;
   switch (state_) {
     case LinkState::opening:

@@ -103,6 +103,11 @@ class LinkCore final : private HostLineObserver {
   void follow_line_settings() noexcept;
   void return_to_heard_line() noexcept;
   void drop_streaming_host(MonotonicTime now) noexcept;
+  void follow_form(std::string_view line, MonotonicTime now) noexcept;
+  void publish_form() noexcept;
+  [[nodiscard]] StreamForm form() const noexcept;
+  [[nodiscard]] bool host_is_unreadable(MonotonicTime now) const noexcept;
+  void escape_binary(MonotonicTime now) noexcept;
   bool write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept;
   [[nodiscard]] bool stops() const noexcept {
     return mode_ == LinkMode::latched || mode_ == LinkMode::probation;
@@ -152,8 +157,9 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime asked_at_{};
   OwnOrder order_{};  ///< The one that is being sent, or was last.
   std::array<char, 33> order_text_{};
-  std::uint32_t orders_sent_ = 0;  ///< Serial of the last one that has left or was let go.
-  bool settings_asked_ = false;    ///< M503, once a commissioning.
+  std::array<char, 128> packed_{};  ///< The command for a firmware that unpacks.
+  std::uint32_t orders_sent_ = 0;   ///< Serial of the last one that has left or was let go.
+  bool settings_asked_ = false;     ///< M503, once a commissioning.
   ControllerValues controllers_{};
   int unanswered_ = 0;
   int identity_tries_ = 0;
@@ -180,7 +186,14 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime motion_at_{};
   MonotonicTime host_checked_at_{};
   MonotonicTime host_refused_at_{};
-  bool job_stopped_ = false;  ///< The host was printing when the latch began.
+  bool uploading_ = false;  ///< Lines go into a file (M28).
+  MonotonicTime unreadable_at_{};
+  MonotonicTime binary_asked_at_{};
+  MonotonicTime escape_at_{};
+  int escape_sync_ = -1;          ///< Of the CLOSE packet that we have sent.
+  std::uint8_t binary_sync_ = 0;  ///< The packet that the firmware expects next.
+  ByteBuffer<512> escape_;        ///< Ends a binary transfer after a stop.
+  bool job_stopped_ = false;      ///< The host was printing when the latch began.
   MonotonicTime stream_at_{};
   std::uint32_t reported_drops_ = 0;
   LineSettings host_line_{};   ///< As the host was last seen to have it.

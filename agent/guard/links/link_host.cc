@@ -16,8 +16,58 @@ constexpr seconds injection_patience{3};
 constexpr seconds printing_lasts{30};
 constexpr seconds still_streams_within{10};
 constexpr milliseconds host_check_every{250};
+/// Between packed lines there may be readable ones by chance.
+constexpr seconds unreadable_lasts{30};
+
+bool is_readable(std::string_view text) noexcept {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    const auto value = static_cast<unsigned char>(c);
+    return value == 0 || (value < ' ' && c != '\t') || value == 0xFF;
+  });
+}
 
 }  // namespace
+
+StreamForm LinkCore::form() const noexcept {
+  if (gate_.binary()) return StreamForm::binary;
+  if (uploading_) return StreamForm::upload;
+  return gate_.printer_unpacks() ? StreamForm::packed : StreamForm::text;
+}
+
+/// Tells the stop thread, before it needs to know. While latched the form stays as it was at the
+/// stop: its first bytes may have been lost.
+void LinkCore::publish_form() noexcept {
+  const auto now =
+      host_is_unreadable(now_) && form() == StreamForm::text ? StreamForm::packed : form();
+  if (mode_ == LinkMode::pass || state_ == LinkState::opening) shared_.stream_form.store(now);
+}
+
+/// Bytes that are no text: a host that packs, which this run has not seen begin (the guard was
+/// restarted), or that uses a form which is not known here.
+bool LinkCore::host_is_unreadable(MonotonicTime now) const noexcept {
+  return unreadable_at_ != MonotonicTime{} && now - unreadable_at_ < unreadable_lasts;
+}
+
+/// A stop is not read in a binary transfer: the packet under way is filled up, and the transfer
+/// closed, so that the next repeat of the stop is. Again each second until the firmware says so.
+void LinkCore::escape_binary(MonotonicTime now) noexcept {
+  if (!gate_.binary() || mode_ == LinkMode::pass || port_.fd() < 0) return;
+  if (escape_at_ != MonotonicTime{} && now - escape_at_ < seconds{1}) return;
+  escape_at_ = now;
+  escape_.clear();
+  for (std::size_t i = 0; i < binary_transfer::filler_bytes; ++i) escape_.append("\n");
+  // The one expected; the next, if a packet was just being acknowledged; the first, if the filler
+  // was too much for the firmware, which then begins anew.
+  for (const unsigned ahead : {0U, 1U}) {
+    const auto sync = static_cast<std::uint8_t>(binary_sync_ + ahead);
+    const auto packet = binary_transfer::close_packet(sync);
+    escape_.append({packet.data(), packet.size()});
+  }
+  const auto first = binary_transfer::close_packet(0);
+  escape_.append({first.data(), first.size()});
+  escape_.append("\n");
+  escape_sync_ = binary_sync_;
+}
 
 GatePolicy LinkCore::policy() const noexcept {
   GatePolicy policy;
@@ -81,13 +131,16 @@ void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool pa
     note(LinkNote::host_refused, NoteSeverity::warning, "a line of the host was held back: ", text);
     return;
   }
-  extrusion_.take(text, now_.time_since_epoch().count());
+  if (!is_readable(text)) unreadable_at_ = now_;
+  if (line.begins_binary) binary_asked_at_ = now_;
+  if (!uploading_) extrusion_.take(text, now_.time_since_epoch().count());
   PendingAnswer answer{Asker::host, Question::other, now_};
   if (line.asks_temperature) {
     answer.question = Question::temperature;
     host_asked_at_ = now_;
   }
   answers_.push(answer);
+  if (uploading_) return;  // It goes into a file, and does nothing yet.
   if (line.heats) raise(link_event::host_heats);
   const bool sets_gains = line.letter == 'M' && (line.number == 301 || line.number == 304);
   if (sets_gains) learn_controller(text.substr(std::min(text.size(), text.find("M30"))));
@@ -122,6 +175,10 @@ bool LinkCore::write_port(std::string_view bytes, std::size_t& taken, MonotonicT
 void LinkCore::flush_port(MonotonicTime now) noexcept {
   if (port_.fd() < 0 || lost_) return;
   std::size_t taken = 0;
+  while (!escape_.empty()) {
+    if (!write_port(escape_.view(), taken, now)) return;
+    escape_.drop_front(taken);
+  }
   while (command_sent_ == 0 && host_may_pass() && !gate_.to_port.empty()) {
     if (!write_port(gate_.to_port.view(), taken, now)) return;
     gate_.to_port.drop_front(taken);
@@ -135,6 +192,9 @@ void LinkCore::flush_port(MonotonicTime now) noexcept {
     const bool waited = now - command_since_ >= injection_patience;
     if (!gate_.between_lines() || (answers_.count(Asker::host) > 0 && !waited)) return;
     if (port_.queued() > 0) return;  // A port that does not drain gets no further question.
+  }
+  if (command_sent_ == 0 && gate_.printer_unpacks()) {
+    command_text_ = {packed_.data(), meatpack::pack(command_text_, packed_)};
   }
   if (!write_port(command_text_.substr(command_sent_), taken, now)) return;
   command_sent_ += taken;

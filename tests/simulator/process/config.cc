@@ -113,6 +113,7 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
                                "homing_fails",
                                "ring_bytes",
                                "full_input",
+                               "motion_slowness",
                                "queue_lines",
                                "line_bytes",
                                "block_moves",
@@ -140,6 +141,7 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
   section.get("line_bytes", &dialect->line_bytes);
   section.get("block_moves", &dialect->block_moves);
   section.get("baud", &dialect->baud);
+  section.get("motion_slowness", &dialect->motion_slowness);
   section.get_milliseconds("boot_ms", &dialect->boot_time);
   section.get_milliseconds("homing_ms", &dialect->homing_time);
   section.get_milliseconds("leveling_ms", &dialect->leveling_time);
@@ -235,11 +237,14 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
                           const SimConfig& config, std::uint64_t seed) {
   const Section section(
       node, {"name", "port", "board", "relay", "covers", "board_powered_by_relay", "dtr_resets",
-             "open_resets", "dialect", "hotend", "bed", "ambient_celsius", "seed"});
+             "open_resets", "record", "dialect", "hotend", "bed", "ambient_celsius", "seed"});
   PrinterSetup setup;
   setup.printer.name = section.need("name");
   setup.printer.seed = seed;
   setup.port = resolve(folder, section.need("port"));
+  std::string record;
+  section.get("record", &record);
+  if (!record.empty()) setup.record = resolve(folder, record);
   section.get("relay", &setup.relay);
   if (!config.boards.empty()) setup.board = config.boards.front().name;
   section.get("board", &setup.board);

@@ -12,7 +12,8 @@ namespace firebreak::sim {
 
 struct PrinterSetup {
   PrinterConfig printer;
-  std::string port;  // symlink to the pty
+  std::string port;    // symlink to the pty
+  std::string record;  // file that gets every byte that the port reads; empty: none
   std::string board;
   std::string relay;          // empty: powered for ever
   bool covers_hotend = true;  // the relay cuts this heater

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,10 +21,13 @@ namespace firebreak::sim {
 // One printer with its port and what was seen on it.
 struct PrinterUnit {
   explicit PrinterUnit(const PrinterSetup& from)
-      : setup(from), printer(from.printer), port(from.port) {}
+      : setup(from), printer(from.printer), port(from.port) {
+    if (!setup.record.empty()) record.open(setup.record, std::ios::binary | std::ios::app);
+  }
   PrinterSetup setup;
   Printer printer;
   Port port;
+  std::ofstream record;
   HaltWatcher watcher;
   std::uint64_t halts_seen = 0;
   std::uint64_t bytes_read = 0;
