@@ -261,6 +261,7 @@ void LinkCore::tick(MonotonicTime now) {
   follow_host(now);
   publish_form();
   escape_binary(now);
+  if (command_sent_ == 0 && question_would_harm(now)) command_ = Command::none;
   feed_host(now);
   ask(now);
   flush_port(now);
@@ -271,9 +272,7 @@ void LinkCore::tick(MonotonicTime now) {
 
 void LinkCore::ask(MonotonicTime now) {
   if (port_.fd() < 0 || command_ != Command::none) return;
-  if (form() == StreamForm::upload || form() == StreamForm::binary || host_is_unreadable(now)) {
-    return;
-  }
+  if (question_would_harm(now)) return;
   if (revival_ != Revival::none) return;
   switch (state_) {
     case LinkState::opening:

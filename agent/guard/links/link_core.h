@@ -107,6 +107,7 @@ class LinkCore final : private HostLineObserver {
   void publish_form() noexcept;
   [[nodiscard]] StreamForm form() const noexcept;
   [[nodiscard]] bool host_is_unreadable(MonotonicTime now) const noexcept;
+  [[nodiscard]] bool question_would_harm(MonotonicTime now) const noexcept;
   void escape_binary(MonotonicTime now) noexcept;
   bool write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept;
   [[nodiscard]] bool stops() const noexcept {

@@ -48,6 +48,11 @@ bool LinkCore::host_is_unreadable(MonotonicTime now) const noexcept {
   return unreadable_at_ != MonotonicTime{} && now - unreadable_at_ < unreadable_lasts;
 }
 
+/// A line of ours in the middle of a file or of packets.
+bool LinkCore::question_would_harm(MonotonicTime now) const noexcept {
+  return gate_.binary() || uploading_ || host_is_unreadable(now);
+}
+
 /// A stop is not read in a binary transfer: the packet under way is filled up, and the transfer
 /// closed, so that the next repeat of the stop is. Again each second until the firmware says so.
 void LinkCore::escape_binary(MonotonicTime now) noexcept {

@@ -202,7 +202,8 @@ TEST_F(StreamForms, AStopEndsABinaryTransferSoThatItsRepeatIsRead) {
 TEST(BinaryTransfer, MakesTheClosePacketOfMarlin) {
   // Fletcher over 05 02 00 00: low 05 07 07 07, high 05 0C 13 1A.
   const auto packet = binary_transfer::close_packet(5);
-  EXPECT_EQ(std::string(packet.data(), packet.size()), std::string("\xAD\xB5\x05\x02\0\0\x07\x1A", 8));
+  EXPECT_EQ(std::string(packet.data(), packet.size()),
+            std::string("\xAD\xB5\x05\x02\0\0\x07\x1A", 8));
   EXPECT_EQ(binary_transfer::acknowledged_packet("ok5"), 5);
   EXPECT_EQ(binary_transfer::acknowledged_packet("ok255"), 255);
   for (const auto* line : {"ok", "ok T:5", "ok256", "ok 5", "ok5 ", "rs5"}) {
