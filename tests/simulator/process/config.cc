@@ -114,6 +114,7 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
                                "homing_fails",
                                "ring_bytes",
                                "full_input",
+                               "motion_slowness",
                                "queue_lines",
                                "line_bytes",
                                "block_moves",
@@ -143,6 +144,7 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
   section.get("line_bytes", &dialect->line_bytes);
   section.get("block_moves", &dialect->block_moves);
   section.get("baud", &dialect->baud);
+  section.get("motion_slowness", &dialect->motion_slowness);
   section.get_milliseconds("boot_ms", &dialect->boot_time);
   section.get_milliseconds("homing_ms", &dialect->homing_time);
   section.get_milliseconds("leveling_ms", &dialect->leveling_time);
@@ -278,6 +280,7 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
                                "bed",
                                "ambient_celsius",
                                "seed",
+                               "record",
                                "kind",
                                "socket",
                                "listen",
@@ -294,6 +297,9 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
   setup.printer.name = section.need("name");
   setup.printer.seed = seed;
   read_kind(section, folder, &setup);
+  std::string record;
+  section.get("record", &record);
+  if (!record.empty()) setup.record = resolve(folder, record);
   section.get("relay", &setup.relay);
   if (!config.boards.empty()) setup.board = config.boards.front().name;
   section.get("board", &setup.board);

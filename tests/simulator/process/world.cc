@@ -270,6 +270,8 @@ void World::read_port(PrinterUnit& unit) {
   const std::int64_t now = monotonic_ns();
   if (bytes.empty()) return;
   unit.bytes_read += bytes.size();
+  if (unit.record.is_open())
+    unit.record.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
   if (const int halts = unit.watcher.take(bytes); halts > 0) {
     unit.halts_seen += static_cast<std::uint64_t>(halts);
     journal_.write(now, "m112_read",
