@@ -161,8 +161,10 @@ void parse_m(HostLine& out, std::string_view parameters) noexcept {
     out.sets_autoreport = true;
     out.autoreport_seconds = std::clamp(take_int(value), 0, 60);
   }
-  if (out.number == 28 && parameters.size() >= 2) {
-    out.begins_binary = upper(parameters[0]) == 'B' && parameters[1] > '0' && parameters[1] <= '9';
+  if (out.number == 28) {
+    const auto name = trim_left(parameters);
+    out.begins_binary =
+        name.size() >= 2 && upper(name[0]) == 'B' && name[1] > '0' && name[1] <= '9';
   }
   if (out.number == 118) {
     // With a checksum behind it the firmware prints what stands before.
