@@ -155,7 +155,7 @@ void BambuClient::on_up() {
   // A printer that was off, or another one in its place: nothing of before counts.
   reports_.forget();
   rhythm_.connected();
-  become(Reach::opening, "connected; waiting for its first report");
+  if (!other_printer_) become(Reach::opening, "connected; waiting for its first report");
   publish(version_question(++sequence_));
   ask_for_all(false);
 }
@@ -181,13 +181,14 @@ void BambuClient::on_status(const BambuState& before) {
     raise(PrinterEvent::thermal_fault, fault);
   }
   finish(orders_.on_status(reports_.state()));
-  if (reach_ == Reach::opening) {
-    pause_ = pause_shortest;
-    wrong_told_ = false;
-    reach_ = Reach::ready;
-    why_.clear();
-  }
+  if (reach_ == Reach::opening) return welcome();
   show();
+}
+
+void BambuClient::welcome() {
+  pause_ = pause_shortest;
+  wrong_told_ = false;
+  become(Reach::ready, "");
 }
 
 void BambuClient::check_identity() {
@@ -196,7 +197,8 @@ void BambuClient::check_identity() {
   const bool other_uuid = !expected_uuid_.empty() && expected_uuid_ != serial_;
   const bool other_machine =
       !expected_machine_.empty() && !state.machine.empty() && state.machine != expected_machine_;
-  if (!other_serial && !other_uuid && !other_machine) return show();
+  other_printer_ = other_serial || other_uuid || other_machine;
+  if (!other_printer_) return reach_ == Reach::wrong_printer ? welcome() : show();
   connection_->close();
   on_lost(MqttLoss::wrong_certificate,
           fmt::format("it says that it is \"{}\" with serial number \"{}\"", state.machine,

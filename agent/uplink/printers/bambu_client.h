@@ -70,6 +70,7 @@ class BambuClient final : public PrinterClient, public std::enable_shared_from_t
   void on_message(std::string_view payload);
   void on_lost(MqttLoss loss, const std::string& why);
   void on_status(const BambuState& before);
+  void welcome();
   void check_identity();
   void order(BambuOrder order, Done done);
   void reject(Done done, Error error);
@@ -99,6 +100,7 @@ class BambuClient final : public PrinterClient, public std::enable_shared_from_t
   std::string why_;
   bool closed_ = false;
   bool wrong_told_ = false;
+  bool other_printer_ = false;  ///< It said so itself, and must unsay it before it counts.
 };
 
 }  // namespace firebreak::uplink

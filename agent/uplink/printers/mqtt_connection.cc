@@ -169,7 +169,9 @@ void MqttConnection::connect(const std::string& address) {
     }
   });
   SSL_CTX_set_msg_callback_arg(parts.tls.get(), &parts);
+  // Without the second line the library would want a file of authorities beside our context.
   mosquitto_void_option(client, MOSQ_OPT_SSL_CTX, parts.tls.get());
+  mosquitto_int_option(client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
   mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, 1);
   mosquitto_int_option(client, MOSQ_OPT_SEND_MAXIMUM, 0xFFFF);
   mosquitto_username_pw_set(client, parts.access.user.c_str(), parts.access.password.c_str());
