@@ -79,10 +79,10 @@ class Session {
   std::array<HeaterStatus, max_heaters> told_{};  ///< What klippy last said of each heater.
   std::array<MonotonicTime, max_heaters> stored_at_{};
   MonotonicTime asked_at_{};
-  MonotonicTime heard_at_{};    ///< Of the last message that could be understood.
-  bool info_asked_ = false;     ///< And not answered: a slow klippy is not asked a second time.
-  bool junk_heard_ = false;     ///< Since `heard_at_`.
-  bool mute_ = false;           ///< The link is absent only because klippy says nothing.
+  MonotonicTime heard_at_{};  ///< Of the last message that could be understood.
+  bool info_asked_ = false;   ///< And not answered: a slow klippy is not asked a second time.
+  bool junk_heard_ = false;   ///< Since `heard_at_`.
+  bool mute_ = false;         ///< The link is absent only because klippy says nothing.
   LinkState before_mute_ = LinkState::absent;
   LinkDetail why_before_mute_;
   MonotonicTime subscribed_at_{};
