@@ -143,6 +143,7 @@ void KlipperLink::run(std::stop_token stop) {
     p.retired.collect(now);
     if (p.fd < 0 && now >= p.retry_at) p.open(now);
     if (p.fd >= 0 && polled[1].revents != 0) p.receive(now);
+    if (p.fd >= 0 && p.session.silent(now)) p.drop("klippy does not answer", now);
     p.session.tick(now);
     p.send_output(now);
   }

@@ -21,6 +21,9 @@ constexpr milliseconds ask_state_every{500};
 constexpr seconds unchanged_counts_every{1};
 /// docs/safety.md: ask at 2 s of silence.
 constexpr seconds silence_asks_after{2};
+/// Klippy pushes four times a second; its host may stall for a moment.
+constexpr seconds silence_is_absence{3};
+constexpr seconds silence_ends_connection{10};
 /// A board that comes back behind its relay takes a while; asked again until klippy is ready.
 constexpr seconds restart_again_every{15};
 constexpr seconds revival_longest{5};
@@ -41,15 +44,39 @@ void Session::become(LinkState state, std::string_view why) {
   shared_.link_state.store(state);
 }
 
+bool Session::silent(MonotonicTime now) const noexcept {
+  return connected_ && now - heard_at_ > silence_ends_connection;
+}
+
+/// A connection on which nothing comes is none: it must not look ready.
+void Session::follow_silence(MonotonicTime now) {
+  if (mute_ || now - heard_at_ <= silence_is_absence) return;
+  mute_ = true;
+  before_mute_ = shared_.link_state.load();
+  shared_.detail.load(why_before_mute_);
+  const auto* why = junk_heard_ ? "klippy sends what is no message" : "klippy does not answer";
+  become(LinkState::absent, why);
+  note(LinkNote::port_refused, NoteSeverity::warning, why, {}, now);
+}
+
+void Session::end_silence() {
+  junk_heard_ = false;
+  if (!std::exchange(mute_, false)) return;
+  shared_.detail.store(why_before_mute_);
+  shared_.link_state.store(before_mute_);
+}
+
 void Session::opened(MonotonicTime now) {
   connected_ = true;
   broken_ = false;
   unfinished_.clear();
   output_.clear();
   output_.push_back(ask_info());
+  info_asked_ = true;
   state_ = HostState::unknown;
   subscribed_at_ = {};
-  asked_at_ = now;
+  asked_at_ = heard_at_ = now;
+  junk_heard_ = mute_ = false;
   verified_ = false;
   names_ = {};
   stored_at_ = {};
@@ -108,11 +135,14 @@ void Session::on_message(std::string_view text, MonotonicTime now) {
   const auto message = read_message(text, names_);
   if (!message) {
     ++readings_.bad_lines;
+    junk_heard_ = true;
     note(LinkNote::junk, NoteSeverity::warning, "klippy sent what is no message: ", text, now);
     return;
   }
   ++readings_.lines;
   readings_.line_at_ns = count_ns(now);
+  heard_at_ = now;
+  end_silence();
   on_answer(*message, text, now);
   if (message->state) on_state(*message->state, message->state_message, now);
   if (message->has_status) on_status(*message, now);
@@ -121,6 +151,7 @@ void Session::on_message(std::string_view text, MonotonicTime now) {
 void Session::on_answer(const Message& message, std::string_view text, MonotonicTime now) {
   switch (message.answers) {
     case question::info:
+      info_asked_ = false;
       if (!message.software.empty()) software_ = message.software;
       if (!message.hostname.empty()) hostname_ = message.hostname;
       break;
@@ -289,11 +320,12 @@ void Session::tick(MonotonicTime now) {
   follow_revival(now);
   if (!connected_) return;
   follow_orders(now);
-  const bool heard =
-      now - MonotonicTime{std::chrono::nanoseconds{readings_.line_at_ns}} < silence_asks_after;
+  follow_silence(now);
+  const bool heard = now - heard_at_ < silence_asks_after;
   const bool settled = subscribed() && state_ == HostState::ready && heard;
-  if (settled || now - asked_at_ < ask_state_every) return;
+  if (settled || info_asked_ || now - asked_at_ < ask_state_every) return;
   asked_at_ = now;
+  info_asked_ = true;
   output_.push_back(ask_info());
   const bool can_list = state_ == HostState::ready || state_ == HostState::shutdown;
   if (!subscribed() && can_list) output_.push_back(ask_objects());

@@ -38,6 +38,8 @@ class Session {
   std::vector<std::string> take_output();
   /// Klippy broke the protocol: the connection is to be dropped.
   [[nodiscard]] bool broken() const noexcept { return broken_; }
+  /// Klippy has said nothing that can be understood for 10 s: a new connection may cure it.
+  [[nodiscard]] bool silent(MonotonicTime now) const noexcept;
 
  private:
   void on_message(std::string_view text, MonotonicTime now);
@@ -50,6 +52,8 @@ class Session {
   void follow_orders(MonotonicTime now);
   void follow_revival(MonotonicTime now);
   void become(LinkState state, std::string_view why);
+  void follow_silence(MonotonicTime now);
+  void end_silence();
   void raise(std::uint32_t events) noexcept { shared_.events.fetch_or(events); }
   void note(LinkNote kind, NoteSeverity severity, std::string_view text, std::string_view quoted,
             MonotonicTime now) {
@@ -75,6 +79,12 @@ class Session {
   std::array<HeaterStatus, max_heaters> told_{};  ///< What klippy last said of each heater.
   std::array<MonotonicTime, max_heaters> stored_at_{};
   MonotonicTime asked_at_{};
+  MonotonicTime heard_at_{};  ///< Of the last message that could be understood.
+  bool info_asked_ = false;   ///< And not answered: a slow klippy is not asked a second time.
+  bool junk_heard_ = false;   ///< Since `heard_at_`.
+  bool mute_ = false;         ///< The link is absent only because klippy says nothing.
+  LinkState before_mute_ = LinkState::absent;
+  LinkDetail why_before_mute_;
   MonotonicTime subscribed_at_{};
   bool verified_ = false;
   std::uint32_t orders_sent_ = 0;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "agent/guard/links/heater_map.h"
 #include "agent/guard/links/identity.h"
@@ -122,6 +123,28 @@ void UplinkSession::lost(std::string_view why, MonotonicTime now) {
   notebook_.note(LinkNote::port_lost, NoteSeverity::warning, "the uplink is gone: ", why, now);
 }
 
+/// Whatever the uplink is configured to expect: guard.yaml has the last word on who answers.
+void UplinkSession::on_link(LinkState state, const json& value, MonotonicTime now) {
+  IdentityText text;
+  if (const json* identity = find(value, "identity")) {
+    text = {text_of(*identity, "firmware"), text_of(*identity, "machine"),
+            text_of(*identity, "uuid")};
+    PrinterIdentity known;
+    describe_identity(text, known);
+    shared_.identity.store(known);
+  }
+  const bool answers = state == LinkState::ready || state == LinkState::halted;
+  if (!answers || identity_matches(text, config_)) {
+    if (answers) wrong_told_ = false;
+    return become(state, text_of(value, "why"));
+  }
+  become(LinkState::wrong_printer, "another printer answers than the one in guard.yaml");
+  if (std::exchange(wrong_told_, true)) return;
+  shared_.events.fetch_or(link_event::wrong_identity);
+  notebook_.note(LinkNote::wrong_printer, NoteSeverity::alarm,
+                 "another printer answers at this address: ", text.machine, now);
+}
+
 bool UplinkSession::received(std::string_view bytes, MonotonicTime now) {
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
@@ -145,15 +168,7 @@ bool UplinkSession::on_line(std::string_view line, MonotonicTime now) {
   heard_at_ = now;
   const auto now_ns = now.time_since_epoch().count();
   ++readings_.lines;
-  readings_.line_at_ns = now_ns;
-  if (const auto state = link_state(text_of(value, "link"))) become(*state, text_of(value, "why"));
-  if (const json* identity = find(value, "identity")) {
-    PrinterIdentity known;
-    describe_identity(IdentityText{text_of(*identity, "firmware"), text_of(*identity, "machine"),
-                                   text_of(*identity, "uuid")},
-                      known);
-    shared_.identity.store(known);
-  }
+  if (const auto state = link_state(text_of(value, "link"))) on_link(*state, value, now);
   if (find(value, "link") != nullptr) {
     shared_.printing.store(flag(value, "printing") ? 1 : 0);
     shared_.protection_verified.store(flag(value, "protection_verified") ? 1 : 0);
@@ -192,6 +207,8 @@ bool UplinkSession::on_line(std::string_view line, MonotonicTime now) {
   // An older answer than the last one says nothing new.
   if (at_ns > reading_at_ns_) {
     reading_at_ns_ = at_ns;
+    // The printer was heard then; the uplink's own lines say nothing of it.
+    readings_.line_at_ns = at_ns;
     shared_.events.fetch_or(store(samples, heaters, at_ns, readings_));
   }
   shared_.readings.store(readings_);

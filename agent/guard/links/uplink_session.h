@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,7 @@ class UplinkSession {
 
  private:
   bool on_line(std::string_view line, MonotonicTime now);
+  void on_link(LinkState state, const nlohmann::json& value, MonotonicTime now);
   void become(LinkState state, std::string_view why);
 
   const PrinterConfig& config_;
@@ -47,6 +49,7 @@ class UplinkSession {
   LinkState state_ = LinkState::absent;
   MonotonicTime heard_at_{};
   std::int64_t reading_at_ns_ = 0;
+  bool wrong_told_ = false;
   std::uint32_t revival_asked_ = 0;
   MonotonicTime revival_at_{};
 };

@@ -300,7 +300,10 @@ json warnings_of(const GuardCore& core, const SlotWriter& slots, std::int64_t no
   for (const auto& printer : core.printers) {
     warn_of_relay_rest(*printer, now_ns, warnings);
     warn_of_models(*printer, warnings);
-    if (printer->relay == nullptr) {
+    if (printer->relay == nullptr && printer->config.link == LinkKind::network) {
+      warnings.push_back(printer->config.name + " is monitored only: it is reached over the " +
+                         "network (" + printer->config.network + ") and no relay can stop it");
+    } else if (printer->relay == nullptr) {
       warnings.push_back(printer->config.name + " has no independent stop: no relay cuts it");
     } else if (!printer->covered) {
       warnings.push_back(printer->config.name + ": its relay does not cover every heater");

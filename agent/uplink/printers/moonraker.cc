@@ -47,6 +47,11 @@ void Moonraker::ask_round() {
   ask_status();
 }
 
+void Moonraker::forget_identity() {
+  machine_.clear();
+  heaters_.clear();
+}
+
 void Moonraker::ask_identity() {
   ask({.path = "/printer/info"}, [this](Result<json> answer, MonotonicTime) {
     if (!answer) return failed(answer.error());
@@ -90,8 +95,7 @@ void Moonraker::ask_status() {
   ask({.path = query_}, [this](Result<json> answer, MonotonicTime asked) {
     if (!answer) {
       // Moonraker without klippy answers 503; whoever comes back is looked at anew.
-      machine_.clear();
-      heaters_.clear();
+      forget_identity();
       return failed(answer.error());
     }
     on_status(object_at(*answer, "result"), asked);
@@ -101,6 +105,10 @@ void Moonraker::ask_status() {
 void Moonraker::on_status(const json& result, MonotonicTime asked) {
   const json& status = object_at(result, "status");
   const auto state = text_at(status, "webhooks.state");
+  if (state.empty()) {
+    forget_identity();
+    return failed({ErrorCode::bad_input, "its status is of another shape: check kind and address"});
+  }
   PrinterFacts facts;
   facts.machine = machine_;
   facts.firmware = firmware_;

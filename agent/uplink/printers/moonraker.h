@@ -24,6 +24,7 @@ class Moonraker final : public PollingClient {
 
  protected:
   void ask_round() override;
+  void forget_identity() override;
 
  private:
   void ask_identity();

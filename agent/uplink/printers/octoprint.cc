@@ -71,12 +71,16 @@ void OctoPrint::ask_temperatures() {
 }
 
 void OctoPrint::on_temperatures(const json& printer, MonotonicTime asked) {
+  const json& flags = object_at(printer, "state.flags");
+  if (!flags.is_object()) {
+    machine_.clear();
+    return failed({ErrorCode::bad_input, "its status is of another shape: check kind and address"});
+  }
   PrinterFacts facts;
   facts.firmware = firmware_;
   facts.machine = machine_;
   facts.uuid = uuid_;
   facts.reach = Reach::ready;
-  const json& flags = object_at(printer, "state.flags");
   const json& printing = object_at(flags, "printing");
   facts.printing = printing.is_boolean() && printing.get<bool>();
   const json& temperature = object_at(printer, "temperature");
@@ -134,10 +138,8 @@ void OctoPrint::stop_printer(Done done) {
   auto self = std::static_pointer_cast<OctoPrint>(shared_from_this());
   order({.method = "POST", .path = "/api/printer/command", .body = R"({"command":"M112"})"},
         [self, done = std::move(done)](const Result<void>& taken) mutable {
-          // Not operational (409): it cannot be asked, and is looked at all the same.
-          if (!taken && taken.error().code != ErrorCode::unavailable) {
-            return done(fail(taken.error()));
-          }
+          // Not operational (409): nobody was sent anything, and "offline" confirms nothing.
+          if (!taken) return done(fail(taken.error()));
           self->confirm_offline(std::move(done), confirm_tries);
         });
 }

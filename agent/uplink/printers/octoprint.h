@@ -24,6 +24,7 @@ class OctoPrint final : public PollingClient {
 
  protected:
   void ask_round() override;
+  void forget_identity() override { machine_.clear(); }
 
  private:
   void ask_identity();

@@ -12,6 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds longest_pause{5};
+constexpr std::chrono::seconds identity_every{30};
 constexpr int depth_max = 24;
 
 bool good(int status) { return status >= 200 && status < 300; }
@@ -40,7 +41,7 @@ Error http_problem(const HttpAnswer& answer) {
     case 401:
     case 403:
       return {ErrorCode::not_allowed,
-              "it refuses the key (HTTP " + status + "): check key_file or password_file"};
+              "it refuses the key (HTTP " + status + "): check key_file"};
     case 404:
       return {ErrorCode::bad_input,
               "it does not know this interface (HTTP 404): check kind and address"};
@@ -105,7 +106,12 @@ void PollingClient::arm(std::chrono::milliseconds after) {
   if (closed_) return;
   timer_.expires_after(after);
   timer_.async_wait([self = shared_from_this()](std::error_code stopped) {
-    if (!stopped && !self->closed_) self->ask_round();
+    if (stopped || self->closed_) return;
+    if (const auto now = self->clock().now(); now >= self->identity_due_) {
+      self->identity_due_ = now + identity_every;
+      self->forget_identity();
+    }
+    self->ask_round();
   });
 }
 

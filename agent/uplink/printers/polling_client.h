@@ -35,6 +35,9 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
 
   /// Asks one round of questions and ends it with exactly one call of finish() or failed().
   virtual void ask_round() = 0;
+  /// Who answers is to be asked in the next round. Called before a round, every 30 s: an address
+  /// may go to another printer while somebody answers there all the time.
+  virtual void forget_identity() = 0;
 
   /// One question with JSON as the answer: any 2xx object or array, else the error in words.
   /// `asked` is the moment before it was sent, which a reading may be as old as.
@@ -62,6 +65,7 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
   asio::steady_timer timer_;
   PrinterFacts facts_;
   std::chrono::milliseconds pause_{};
+  MonotonicTime identity_due_{};
   bool closed_ = false;
   bool wrong_told_ = false;
 };

@@ -63,6 +63,20 @@ Result<PrinterSettings> read_printer(const json& value, const fs::path& folder) 
   return printer;
 }
 
+/// An address in one way of writing: its host in small letters, without the port that goes unsaid.
+std::string place_of(const std::string& address) {
+  const auto scheme_end = address.find("://");
+  const auto host = scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  const auto host_end = std::min(address.find('/', host), address.size());
+  std::string place = address.substr(0, host_end);
+  for (char& c : place) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  const std::string_view unsaid = place.starts_with("https:") ? ":443" : ":80";
+  if (place.ends_with(unsaid)) place.resize(place.size() - unsaid.size());
+  return place + address.substr(host_end);
+}
+
 }  // namespace
 
 Result<std::vector<PrinterSettings>> read_printers(const json& configuration,
@@ -77,7 +91,7 @@ Result<std::vector<PrinterSettings>> read_printers(const json& configuration,
     if (!names.insert(printer->name).second) {
       return fail(ErrorCode::bad_input, "printer " + name + " is there twice");
     }
-    if (!addresses.insert(printer->address).second) {
+    if (!addresses.insert(place_of(printer->address)).second) {
       return fail(ErrorCode::bad_input,
                   "printer " + name + ": another printer has the address " + printer->address);
     }

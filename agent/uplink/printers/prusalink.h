@@ -23,6 +23,7 @@ class PrusaLink final : public PollingClient {
 
  protected:
   void ask_round() override;
+  void forget_identity() override { machine_.clear(); }
 
  private:
   void ask_identity();

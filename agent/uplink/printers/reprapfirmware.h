@@ -25,6 +25,7 @@ class RepRapFirmware final : public PollingClient {
 
  protected:
   void ask_round() override;
+  void forget_identity() override { machine_.clear(); }
 
  private:
   /// Which heater of the object model is which of the guard's.

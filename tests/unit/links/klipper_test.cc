@@ -309,6 +309,40 @@ TEST_F(KlipperSession, CountsDamagedMessagesAndGoesOn) {
   EXPECT_GE(readings().bad_lines, 4U);
 }
 
+TEST_F(KlipperSession, AKlippyThatSaysNothingIsAbsentAndIsAskedOnce) {
+  connect();
+  ASSERT_EQ(shared.link_state.load(), LinkState::ready);
+  int asked = 0;
+  for (int i = 0; i < 39; ++i) {
+    now += 100ms;
+    session.tick(now);
+    asked += static_cast<int>(session.take_output().size());
+  }
+  EXPECT_EQ(asked, 1) << "a second question behind a slow answer";
+  EXPECT_EQ(shared.link_state.load(), LinkState::absent);
+  LinkDetail detail;
+  shared.detail.load(detail);
+  EXPECT_STREQ(detail.text, "klippy does not answer");
+  EXPECT_FALSE(session.silent(now));
+  answer(question::info, info);
+  EXPECT_EQ(shared.link_state.load(), LinkState::ready) << "it was only slow";
+  now += 10001ms;
+  EXPECT_TRUE(session.silent(now));
+}
+
+TEST_F(KlipperSession, AKlippyWhoseMessagesAreNoneIsAbsentToo) {
+  connect();
+  for (int i = 0; i < 39; ++i) {
+    now += 100ms;
+    session.received(std::string("{\"key\":\"\xff\xfe\"}") + message_end, now);
+    session.tick(now);
+  }
+  EXPECT_EQ(shared.link_state.load(), LinkState::absent);
+  LinkDetail detail;
+  shared.detail.load(detail);
+  EXPECT_STREQ(detail.text, "klippy sends what is no message");
+}
+
 TEST_F(KlipperSession, DropsAMessageThatNeverEnds) {
   connect();
   const std::string chunk(65536, 'x');

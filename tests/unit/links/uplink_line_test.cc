@@ -31,6 +31,8 @@ class UplinkLine : public ::testing::Test {
     auto printer = one_tool_printer();
     printer.link = LinkKind::network;
     printer.network = "moonraker";
+    printer.expected_uuid.clear();
+    printer.expected_machine.clear();
     return printer;
   }();
   PrinterShared shared;
@@ -69,6 +71,36 @@ TEST_F(UplinkLine, CountsNoReadingWithoutAnAgeOrBeforeThePrinterIsKnown) {
   ASSERT_TRUE(
       say(R"({"link":"opening","reading":{"age_ms":0,"heaters":{"hotend":{"celsius":20}}}})"));
   EXPECT_EQ(readings().heaters[0].celsius_at_ns, 0);
+}
+
+TEST_F(UplinkLine, HearsThePrinterOnlyInReadingsAndNotInTheUplinksOwnLines) {
+  ASSERT_TRUE(say(reading));
+  const auto heard = readings().line_at_ns;
+  EXPECT_EQ(heard, (now - 1500ms).time_since_epoch().count());
+  for (int i = 0; i < 10; ++i) {
+    now += 500ms;
+    ASSERT_TRUE(say(R"({"link":"halted","why":"offline after its stop"})"));
+  }
+  EXPECT_EQ(readings().line_at_ns, heard) << "a printer that shows nothing is silent";
+}
+
+TEST_F(UplinkLine, RefusesAnotherPrinterThanTheOneOfGuardYaml) {
+  config.expected_uuid = "SN1";
+  const auto with = [&](const std::string& uuid) {
+    return R"({"link":"ready","identity":{"machine":"mk4","uuid":")" + uuid + R"("},)" +
+           reading.substr(reading.find("\"reading\""));
+  };
+  ASSERT_TRUE(say(with("SN2")));
+  EXPECT_EQ(shared.link_state.load(), LinkState::wrong_printer);
+  EXPECT_NE(shared.events.load() & link_event::wrong_identity, 0U);
+  EXPECT_EQ(readings().heaters[0].celsius_at_ns, 0) << "its readings do not count";
+  ASSERT_TRUE(say(reading)) << "without an identity it is not the one either";
+  EXPECT_EQ(shared.link_state.load(), LinkState::wrong_printer);
+  ASSERT_TRUE(say(R"({"link":"opening"})"));
+  EXPECT_EQ(shared.link_state.load(), LinkState::opening);
+  ASSERT_TRUE(say(with("SN1")));
+  EXPECT_EQ(shared.link_state.load(), LinkState::ready);
+  EXPECT_EQ(readings().heaters[0].celsius, 200.5F);
 }
 
 TEST_F(UplinkLine, TakesAConfirmedStopForTheAcknowledgementAndASentOneForNothing) {
