@@ -45,6 +45,12 @@ bool had_effect(const BambuState& before, const BambuState& now) {
          differs(before.chamber.target_celsius, now.chamber.target_celsius);
 }
 
+/// The health list says that an order was not signed.
+bool lists_refusal(const BambuState& state) {
+  return std::any_of(state.hms.begin(), state.hms.end(),
+                     [](HmsCode code) { return is_refused_control(code); });
+}
+
 }  // namespace
 
 std::vector<std::string> messages_of(BambuOrder order, const BambuState& state,
@@ -96,11 +102,20 @@ std::vector<BambuOrders::Finished> BambuOrders::on_status(const BambuState& stat
     // What was so before the order proves nothing of the printer's obedience.
     if (obeyed(open.order, state) && had_effect(open.before, state)) control_refused_ = false;
   }
-  return take_if([&](const Open& open) { return obeyed(open.order, state); }, Result<bool>(true));
+  auto finished =
+      take_if([&](const Open& open) { return obeyed(open.order, state); }, Result<bool>(true));
+  const auto refuses = [&](const Open& open) {
+    return lists_refusal(state) && !lists_refusal(open.before);
+  };
+  for (Finished& order : take_if(refuses, Result<bool>(false))) {
+    control_refused_ = true;
+    finished.push_back(std::move(order));
+  }
+  return finished;
 }
 
 std::vector<BambuOrders::Finished> BambuOrders::on_answer(const BambuReport& answer) {
-  if (is_refused_control(answer.error_code)) {
+  if (answer.unsigned_refused) {
     control_refused_ = true;
     return take_if([](const Open&) { return true; }, Result<bool>(false));
   }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,7 @@ class BambuOrders {
   /// An order that was sent now. False: too many are open, `done` was not taken.
   bool open(BambuOrder order, const BambuState& state, MonotonicTime now,
             PrinterClient::Done& done);
-  /// A report of the state has been merged: which orders it confirms.
+  /// A report of the state has been merged: which orders it confirms, or shows to be refused.
   std::vector<Finished> on_status(const BambuState& state);
   /// The printer's word on an order. A refusal ends all open ones: it says the same of each.
   std::vector<Finished> on_answer(const BambuReport& answer);

@@ -72,10 +72,10 @@ bool is_success(std::string_view word) {
 BambuReport answer_of(const json& print) {
   BambuReport report;
   report.kind = BambuReport::Kind::answer;
-  report.command = shortened(text_of(print, "command"));
-  report.sequence_id = shortened(text_of(print, "sequence_id"));
   report.accepted = is_success(text_of(print, "result"));
-  report.error_code = code_of(print, "err_code").value_or(0);
+  // Some firmware answers with the code, some with a sentence.
+  report.unsigned_refused = is_refused_control(code_of(print, "err_code").value_or(0)) ||
+                            text_of(print, "reason").find("verify fail") != std::string_view::npos;
   return report;
 }
 
@@ -144,12 +144,12 @@ Result<BambuReport> BambuReports::merge(const json& report, MonotonicTime arrive
     if (!print->is_object()) return fail(ErrorCode::bad_input, "a report without its content");
     if (text_of(*print, "command") != "push_status") return answer_of(*print);
     merge_status(*print, arrived);
-    return BambuReport{BambuReport::Kind::status, {}, {}, false, 0};
+    return BambuReport{BambuReport::Kind::status, false, false};
   }
   if (const json* info = find_object(report, "info")) {
     if (text_of(*info, "command") == "get_version") {
       merge_version(*info);
-      return BambuReport{BambuReport::Kind::version, {}, {}, false, 0};
+      return BambuReport{BambuReport::Kind::version, false, false};
     }
   }
   return BambuReport{};
@@ -206,17 +206,23 @@ void BambuReports::merge_packed(BambuHeater& heater, const json& part, Monotonic
   heater.told_at = arrived;
 }
 
+void BambuReports::merge_nozzles(const json& nozzles, MonotonicTime arrived) {
+  const auto is_left = [](const json& nozzle) { return code_of(nozzle, "id") == 1U; };
+  if (!state_.two_nozzles && std::any_of(nozzles.begin(), nozzles.end(), is_left)) {
+    state_.two_nozzles = true;
+    state_.hotend = {};
+  }
+  for (const json& nozzle : nozzles) {
+    const auto id = code_of(nozzle, "id");
+    if (id == 0U) merge_packed(state_.hotend, nozzle, arrived);
+    if (id == 1U) merge_packed(state_.hotend1, nozzle, arrived);
+  }
+}
+
 void BambuReports::merge_device(const json& device, MonotonicTime arrived) {
   if (const json* extruder = find_object(device, "extruder")) {
-    const json* nozzles = find(*extruder, "info");
-    for (std::size_t i = 0; nozzles != nullptr && nozzles->is_array() && i < nozzles->size(); ++i) {
-      const auto id = code_of((*nozzles)[i], "id");
-      if (id == 1U && !state_.two_nozzles) {
-        state_.two_nozzles = true;
-        state_.hotend.fine = false;
-      }
-      if (id == 0U) merge_packed(state_.hotend, (*nozzles)[i], arrived);
-      if (id == 1U) merge_packed(state_.hotend1, (*nozzles)[i], arrived);
+    if (const json* nozzles = find(*extruder, "info"); nozzles != nullptr && nozzles->is_array()) {
+      merge_nozzles(*nozzles, arrived);
     }
   }
   const auto merge_part = [&](const char* name, BambuHeater& heater) {

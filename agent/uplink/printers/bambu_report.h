@@ -64,9 +64,8 @@ struct BambuReport {
     other,    ///< Good JSON that says nothing to us.
   };
   Kind kind = Kind::other;
-  std::string command, sequence_id;  ///< Of an answer.
-  bool accepted = false;             ///< The answer is "success".
-  std::uint32_t error_code = 0;      ///< The answer's err_code; 0: none.
+  bool accepted = false;          ///< The answer is "success".
+  bool unsigned_refused = false;  ///< The answer is "not taken because it was not signed".
 };
 
 /// Reads one printer's reports and merges them into one state. Pure: no I/O, no clock; one thread.
@@ -93,6 +92,7 @@ class BambuReports {
   void merge_heater(BambuHeater& heater, const nlohmann::json& print, const char* celsius,
                     const char* target, MonotonicTime arrived);
   void merge_packed(BambuHeater& heater, const nlohmann::json& part, MonotonicTime arrived);
+  void merge_nozzles(const nlohmann::json& nozzles, MonotonicTime arrived);
   void merge_device(const nlohmann::json& device, MonotonicTime arrived);
   void merge_troubles(const nlohmann::json& print);
   void merge_text(std::string& text, const nlohmann::json& object, const char* key);

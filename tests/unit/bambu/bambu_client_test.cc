@@ -18,7 +18,7 @@ using test::TestBroker;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr seconds patience{120};
+constexpr seconds patience{60};
 
 const json running = {{"gcode_state", "RUNNING"},    {"nozzle_temper", 219.5},
                       {"nozzle_target_temper", 220}, {"bed_temper", 60.0},
@@ -141,7 +141,7 @@ TEST_F(BambuClientTest, ACertificateThatNamesAnotherPrinterIsNotToldTheAccessCod
 }
 
 TEST_F(BambuClientTest, APinnedKeyAloneDecides) {
-  const TestBroker broker("any name");
+  const TestBroker broker("another-name");
   settings.public_key_pin = broker.public_key_pin();
   ASSERT_TRUE(ready(broker)) << facts.why;
 }
@@ -163,14 +163,25 @@ TEST_F(BambuClientTest, AWrongAccessCodeIsBlocked) {
   EXPECT_TRUE(events.empty());
 }
 
-TEST_F(BambuClientTest, APrinterThatSaysAnotherSerialNumberIsAnotherOne) {
+TEST_F(BambuClientTest, APrinterThatSaysAnotherSerialNumberIsAnotherOneUntilItUnsaysIt) {
   const TestBroker broker;
   ASSERT_TRUE(ready(broker));
-  const json module = {{"name", "ota"}, {"sn", "01S00C000000007"}, {"sw_ver", "1"}};
-  printer->report(json{{"info", {{"command", "get_version"}, {"module", json::array({module})}}}});
+  const auto version = [](const char* serial) {
+    const json module = {{"name", "ota"}, {"sn", serial}, {"sw_ver", "1"}};
+    return json{{"info", {{"command", "get_version"}, {"module", json::array({module})}}}};
+  };
+  printer->report(version("01S00C000000007"));
   ASSERT_TRUE(until_reach(Reach::wrong_printer));
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].first, PrinterEvent::wrong_identity);
+  clock.advance(seconds{30});
+  ASSERT_TRUE(until([&] { return printer->count("get_version") == 2; }));
+  printer->status(running);
+  ASSERT_TRUE(until([&] { return facts.measured_at == clock.now(); }));
+  EXPECT_EQ(facts.reach, Reach::wrong_printer);
+  printer->report(version(test::serial_number));
+  ASSERT_TRUE(until_reach(Reach::ready));
+  EXPECT_EQ(events.size(), 1U);
 }
 
 TEST_F(BambuClientTest, APrinterThatGoesIsAbsentAndReadyAgainWhenItIsBack) {
@@ -286,6 +297,7 @@ TEST_F(BambuClientTest, AMessageWithoutBoundEndsTheConnectionAndTheNextOneWorks)
   ASSERT_TRUE(ready(broker));
   printer->report(std::string(std::size_t{10} << 20, 'x'));
   ASSERT_TRUE(until_reach(Reach::absent));
+  EXPECT_THAT(facts.why, HasSubstr("more than 524288 bytes"));
   ASSERT_TRUE(until_reach_in_time(Reach::opening)) << facts.why;
   printer->status(running);
   ASSERT_TRUE(until_reach(Reach::ready));

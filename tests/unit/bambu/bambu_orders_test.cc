@@ -87,7 +87,7 @@ TEST_F(BambuOrdersTest, ARefusalEndsAllOrdersUntilOneHasAnEffect) {
   open(BambuOrder::stop, printing_state());
   open(BambuOrder::heaters_off, printing_state());
   BambuReport refusal;
-  refusal.error_code = 84033543;
+  refusal.unsigned_refused = true;
   EXPECT_EQ(results(orders.on_answer(refusal)), (std::vector<bool>{false, false}));
   EXPECT_TRUE(orders.control_refused());
   open(BambuOrder::stop, resting_state());
@@ -98,11 +98,19 @@ TEST_F(BambuOrdersTest, ARefusalEndsAllOrdersUntilOneHasAnEffect) {
   EXPECT_FALSE(orders.control_refused());
 }
 
-TEST_F(BambuOrdersTest, AnotherErrorIsNoRefusalOfControl) {
+TEST_F(BambuOrdersTest, ARefusalThatAppearsInTheHealthListEndsTheOrder) {
+  open(BambuOrder::stop, printing_state());
+  BambuState refusing = printing_state();
+  refusing.hms.push_back({0x05000500, 0x00010007});
+  EXPECT_EQ(results(orders.on_status(refusing)), std::vector<bool>{false});
+  EXPECT_TRUE(orders.control_refused());
+  open(BambuOrder::stop, refusing);
+  EXPECT_TRUE(orders.on_status(refusing).empty()) << "an old entry says nothing of this order";
+}
+
+TEST_F(BambuOrdersTest, AnotherAnswerIsNoRefusalOfControl) {
   open(BambuOrder::pause, printing_state());
-  BambuReport busy;
-  busy.error_code = 0x05004004;
-  EXPECT_TRUE(orders.on_answer(busy).empty());
+  EXPECT_TRUE(orders.on_answer(BambuReport{}).empty());
   EXPECT_FALSE(orders.control_refused());
 }
 

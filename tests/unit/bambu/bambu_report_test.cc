@@ -250,14 +250,18 @@ TEST_F(BambuReportTest, ABitTellsThatOrdersMustBeSigned) {
 }
 
 TEST_F(BambuReportTest, AnAnswerBearsItsResultAndItsCode) {
-  const auto good =
-      take({{"print", {{"command", "stop"}, {"result", "SUCCESS"}, {"sequence_id", "7"}}}});
+  const auto good = take({{"print", {{"command", "stop"}, {"result", "SUCCESS"}}}});
   EXPECT_EQ(good.kind, BambuReport::Kind::answer);
   EXPECT_TRUE(good.accepted);
-  EXPECT_EQ(good.sequence_id, "7");
   const auto bad = take({{"print", {{"command", "stop"}, {"err_code", 84033543}}}});
   EXPECT_FALSE(bad.accepted);
-  EXPECT_TRUE(is_refused_control(bad.error_code));
+  EXPECT_TRUE(bad.unsigned_refused);
+  EXPECT_TRUE(
+      take(
+          {{"print",
+            {{"command", "stop"}, {"result", "failed"}, {"reason", "mqtt message verify failed"}}}})
+          .unsigned_refused);
+  EXPECT_FALSE(take({{"print", {{"command", "stop"}, {"err_code", 0x05004004}}}}).unsigned_refused);
 }
 
 TEST_F(BambuReportTest, ANewConnectionBeginsWithNothingKnown) {

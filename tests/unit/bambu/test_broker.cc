@@ -18,7 +18,7 @@ namespace firebreak::test {
 namespace {
 
 void run(const std::string& command) {
-  if (std::system((command + " >/dev/null 2>&1").c_str()) != 0) {
+  if (std::system(("(" + command + ") >/dev/null 2>&1").c_str()) != 0) {
     throw std::runtime_error("failed: " + command);
   }
 }
