@@ -239,7 +239,7 @@ class Configuration(Folder):
             self.assertEqual(200, self.request("GET", "/readyz")[0])
         self.yaml.unlink()
         self.coordinator.process.send_signal(signal.SIGHUP)
-        self.coordinator.wait_log("coordinator.yaml")
+        self.coordinator.wait_log("cannot be read")
         self.assertIn("all of it counts now", self.hang_up(self.good))
 
     def test_what_needs_a_restart_is_named_and_the_rest_counts_at_once(self):
