@@ -29,6 +29,9 @@ struct Dialect {
   std::string uuid = "cede2a2f-41a2-4748-9b12-c55c62f367ff";
   std::vector<std::string> lines_before_start;
   bool emergency_parser = true;
+  // RepRapFirmware on a serial line: the bytes F0 0F halt it as they arrive, M112 waits its turn
+  // like any line. Goes without the emergency parser.
+  bool emergency_bytes = false;
   bool thermal_protection = true;
   bool sdcard = false;
   bool homing_fails = false;

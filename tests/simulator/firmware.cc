@@ -193,7 +193,7 @@ void Firmware::take_line(const LineResult& result) {
     say("ok");
     return;
   }
-  if (!dialect_.emergency_parser) early_commands(result.line);
+  if (!dialect_.emergency_parser && !dialect_.emergency_bytes) early_commands(result.line);
   queue_.push_back(result.line);
 }
 

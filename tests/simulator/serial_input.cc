@@ -138,6 +138,7 @@ std::optional<LineFault> LineReader::check_number(std::string_view command, bool
 
 SerialInput::SerialInput(const Dialect& dialect)
     : emergency_parser_(dialect.emergency_parser),
+      emergency_bytes_(dialect.emergency_bytes),
       full_input_(dialect.full_input),
       ring_bytes_(dialect.ring_bytes),
       byte_time_(dialect.baud == 0 ? Nanos{0}

@@ -85,6 +85,9 @@ class SerialInput {
     while (auto byte = next_arrived(now)) {
       const Emergency found = parser_.take(*byte);
       if (emergency_parser_ && found != Emergency::none) on_emergency(found);
+      if (emergency_bytes_ && last_byte_ == '\xF0' && *byte == '\x0F')
+        on_emergency(Emergency::halt);
+      last_byte_ = *byte;
     }
   }
   // When arrive() has something to do next.
@@ -99,6 +102,8 @@ class SerialInput {
   bool blocked() const;
 
   bool emergency_parser_;
+  bool emergency_bytes_;
+  char last_byte_ = 0;
   FullInput full_input_;
   std::size_t ring_bytes_;
   Nanos byte_time_;

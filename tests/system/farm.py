@@ -36,10 +36,12 @@ class Host:
     """One printer host: a simulator, a guard and, if there is a coordinator, an uplink."""
 
     def __init__(self, farm, name, printers, relays, own_sensors, dialect, profile, real=None,
-                 bodies=None, currents=(), kinds=None):
+                 bodies=None, currents=(), kinds=None,
+                 printer_options=None):
         """`bodies`: {printer: {heater: its physics}} of the simulator, where not the default;
         `currents`: printers with a current sensor in the hotend's wire; `kinds`: {printer: kind}
-        of those that are not serial."""
+        of those that are not serial; `printer_options`: further keys of each simulated
+        printer."""
         self.farm, self.name, self.printers = farm, name, list(printers)
         self.folder = farm.folder / name
         self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
@@ -52,7 +54,8 @@ class Host:
         self.real = real  # {"name", "port", "baud"} of a real printer beside the simulated ones
         self.sim = Simulator(sim_folder, farm.binary("firebreak-sim"), name, printers, relays,
                              own_sensors, seed=len(farm.hosts) + 1, dialect=dialect,
-                             bodies=bodies, currents=currents, kinds=kinds)
+                             bodies=bodies, currents=currents, kinds=kinds,
+                             options=printer_options)
         self.guard_yaml = self.folder / "guard.yaml"
         self.uplink_yaml = self.folder / "uplink.yaml"
         self.write_guard_config()
@@ -307,7 +310,7 @@ class Coordinator:
 class Farm:
     def __init__(self, hosts, coordinator=False, relays="heartbeat", own_sensors=False,
                  dialect=None, profile="generic-marlin", watchdog_s=2.0, keep=False,
-                 record_in_memory=False):
+                 record_in_memory=False, printer_options=None):
         """`record_in_memory`: the simulators' journals do not wait for a disk, for a bench."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fb-"))
         self.memory = None
@@ -319,7 +322,7 @@ class Farm:
         self.hosts = {}
         for name, printers in hosts.items():
             options = {"relays": relays, "own_sensors": own_sensors, "dialect": dialect,
-                       "profile": profile}
+                       "profile": profile, "printer_options": printer_options}
             if isinstance(printers, dict):
                 options.update({k: v for k, v in printers.items() if k != "printers"})
                 printers = printers["printers"]

@@ -16,7 +16,8 @@ KEY = "a1b2c3d4e5"
 
 class Simulator:
     def __init__(self, folder, binary, name, printers, relays="heartbeat", own_sensors=False,
-                 seed=1, dialect=None, bodies=None, currents=(), kinds=None):
+                 seed=1, dialect=None, bodies=None, currents=(), kinds=None,
+                 options=None):
         self.folder = folder
         self.name = name
         self.printers = list(printers)
@@ -26,6 +27,7 @@ class Simulator:
         self.dialect = dict(dialect or {})
         self.bodies = dict(bodies or {})  # {printer: {heater: its physics}}, where not the default
         self.currents = list(currents)  # printers with a current sensor in the hotend's wire
+        self.options = dict(options or {})  # further keys of each printer
         self.kinds = dict(kinds or {})  # {printer: its kind}, where not a serial one
         self.board_socket = folder / "board.sock"
         self.control_socket = folder / "control.sock"
@@ -75,8 +77,8 @@ class Simulator:
                       *self.interface(printer)]
             if self.relay_kind != "none":
                 lines.append(f"    relay: {self.relay(printer)}")
-            lines += [f"    {key}: {json.dumps(value)}"
-                      for key, value in self.bodies.get(printer, {}).items()]
+            keys = {**self.options, **self.bodies.get(printer, {})}
+            lines += [f"    {key}: {json.dumps(value)}" for key, value in keys.items()]
         return "\n".join(lines) + "\n"
 
     def interface(self, printer):

@@ -171,6 +171,14 @@ enum class LinkMode : std::uint32_t {
   hold,       ///< Host bytes are held back (DTR revival).
 };
 
+/// In which form the firmware takes its bytes now: what a stop must begin with to be read at all.
+enum class StreamForm : std::uint32_t {
+  text,
+  packed,  ///< MeatPack: turned off first.
+  upload,  ///< Lines go into a file (M28), and a plain M112 is refused: the file is closed first.
+  binary,  ///< Packets (M28 B1): the link sends what ends them, see LinkCore.
+};
+
 /// The meeting place of one printer's threads. Each field has one writer, or is a set of bits
 /// that anyone may raise with fetch_or. Nothing in here blocks.
 struct PrinterShared {
@@ -189,6 +197,7 @@ struct PrinterShared {
   std::atomic<std::uint32_t> protection_verified{0};
   std::atomic<std::uint32_t> revival_done{0};  ///< Counts finished revivals (DTR pulse + hold).
   std::atomic<std::uint32_t> foreign_bytes{0};
+  std::atomic<StreamForm> stream_form{StreamForm::text};
   std::atomic<std::uint32_t> own_order_done{0};  ///< Serial of the last acknowledged OwnOrder.
   Seqlock<ControllerValues> controllers;
 

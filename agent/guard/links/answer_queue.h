@@ -16,6 +16,7 @@ struct PendingAnswer {
   Asker asker = Asker::host;
   Question question = Question::other;
   MonotonicTime sent_at{};
+  bool alone = false;  ///< Own, and sent while no line of the host was under way.
 };
 
 /// Firmwares acknowledge lines in their order; this is that order, for lines of the host and of
@@ -41,6 +42,25 @@ class AnswerQueue {
     for (std::size_t i = 0; i < count; ++i) --counts_[static_cast<std::size_t>((*this)[i].asker)];
     begin_ = (begin_ + count) % capacity;
     size_ -= count;
+  }
+  /// After a `Resend:`. The firmware has thrown away what it had not read yet, and the host sends
+  /// that anew; a question that went out before all of it was read, and will be answered.
+  void forget_unread() noexcept {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      const PendingAnswer answer = (*this)[i];
+      if (answer.alone) entries_[(begin_ + kept++) % capacity] = answer;
+    }
+    size_ = kept;
+    counts_ = {};
+    counts_[static_cast<std::size_t>(Asker::own)] = kept;
+  }
+  /// True if all that wait are questions of our own, none of which could have been overtaken.
+  [[nodiscard]] bool only_ours() const noexcept {
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (!(*this)[i].alone) return false;
+    }
+    return size_ > 0;
   }
   void clear() noexcept {
     size_ = 0;

@@ -27,6 +27,8 @@ constexpr seconds question_expires{5};
 constexpr milliseconds unfinished_line_lasts{500};
 constexpr milliseconds dtr_low{250};
 constexpr seconds revival_hold{5};
+/// A port that never drains must not spin the thread.
+constexpr std::chrono::microseconds shortest_wait{100};
 
 }  // namespace
 
@@ -102,6 +104,10 @@ void LinkCore::forget_board() noexcept {
   autoreport_on_ = host_sets_autoreport_ = false;
   ok_has_report_ = false;
   heat_waits_ = 0;
+  uploading_ = false;
+  gate_.printer_booted();
+  escape_.clear();
+  unreadable_at_ = binary_asked_at_ = {};
   active_tool_ = 0;
   unanswered_ = 0;
   report_at_ = unasked_at_ = busy_at_ = autoreport_sent_ = {};
@@ -166,11 +172,14 @@ void LinkCore::publish() noexcept {
 void LinkCore::follow_mode(MonotonicTime now) noexcept {
   const auto mode = shared_.link_mode.load();
   if (mode == mode_) return;
-  const bool stopped = stops();
+  const bool passed = mode_ == LinkMode::pass;
   mode_ = mode;
   unanswered_ = 0;
-  if (!stops() || stopped) return;
+  if (mode == LinkMode::pass) drop_streaming_host(now);
+  if (!passed) return;
   // The stop bytes of the other thread come first; what we had pending would only disturb them.
+  return_to_heard_line();
+  job_stopped_ = shared_.printing.load() != 0;
   command_ = Command::none;
   command_sent_ = 0;
   gate_.latch(answers_.count(Asker::host));
@@ -233,6 +242,9 @@ void LinkCore::tick(MonotonicTime now) {
     if (!gate_.replies.empty()) stream_.break_line();
   }
   follow_host(now);
+  publish_form();
+  escape_binary(now);
+  if (command_sent_ == 0 && question_would_harm(now)) command_ = Command::none;
   feed_host(now);
   ask(now);
   flush_port(now);
@@ -243,6 +255,7 @@ void LinkCore::tick(MonotonicTime now) {
 
 void LinkCore::ask(MonotonicTime now) {
   if (port_.fd() < 0 || command_ != Command::none) return;
+  if (question_would_harm(now)) return;
   if (revival_ != Revival::none) return;
   switch (state_) {
     case LinkState::opening:
@@ -340,10 +353,22 @@ bool LinkCore::take_own_order(MonotonicTime now) noexcept {
   return true;
 }
 
-milliseconds LinkCore::wait(MonotonicTime now) const noexcept {
+std::size_t LinkCore::queue_limit(const LineSettings& line) noexcept {
+  const auto in_time = static_cast<std::size_t>(line.baud / line.bits_per_byte()) / 400;
+  return std::clamp(in_time, least_queued, most_queued);
+}
+
+std::chrono::nanoseconds LinkCore::wait(MonotonicTime now) noexcept {
   if (port_.fd() < 0) return milliseconds{200};
+  const auto line = port_.line();
+  const auto queued = port_.queued(), refill_at = queue_limit(line) / 2;
+  if (queued > refill_at) {
+    // Until there is room again: on a fast line well under a millisecond.
+    const auto bits = static_cast<std::int64_t>(queued - refill_at) * line.bits_per_byte();
+    const std::chrono::nanoseconds drained{bits * 1'000'000'000 / std::max(line.baud, 1)};
+    return std::clamp<std::chrono::nanoseconds>(drained, shortest_wait, milliseconds{2});
+  }
   if (!gate_.to_port.empty() || !host_in_.empty() || command_sent_ > 0) return milliseconds{2};
-  if (now - host_bytes_at_ < milliseconds{50}) return milliseconds{2};
   if (command_ != Command::none) return milliseconds{10};
   if (!stream_.to_host.empty() || revival_ == Revival::low) return milliseconds{10};
   if (now - host_bytes_at_ < seconds{2}) return milliseconds{20};

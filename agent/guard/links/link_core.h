@@ -27,8 +27,11 @@ namespace firebreak::guard {
 /// only where a port is opened anew. Not thread-safe: one thread calls everything.
 class LinkCore final : private HostLineObserver {
  public:
-  /// Bytes that may wait in the kernel's output queue, so that a stop goes before all others.
-  static constexpr std::size_t max_queued = 64;
+  /// Bytes that may wait in the kernel's output queue, so that a stop goes before all others:
+  /// what a line of this speed sends in 2.5 ms, within these bounds. On a slow line the lower one
+  /// counts, one packet of USB: 5.6 ms at 115,200 baud.
+  static constexpr std::size_t least_queued = 64, most_queued = 256;
+  [[nodiscard]] static std::size_t queue_limit(const LineSettings& line) noexcept;
 
   LinkCore(const PrinterConfig& config, PrinterShared& shared, SerialPort& port, HostPort& host,
            DescriptorKeeper& keeper, LinkEvents& events);
@@ -46,7 +49,7 @@ class LinkCore final : private HostLineObserver {
   /// True while bytes of the host would be taken (else the host waits: back-pressure).
   [[nodiscard]] bool wants_host(MonotonicTime now) noexcept;
   /// Longest time until the next tick().
-  [[nodiscard]] std::chrono::milliseconds wait(MonotonicTime now) const noexcept;
+  [[nodiscard]] std::chrono::nanoseconds wait(MonotonicTime now) noexcept;
   [[nodiscard]] int port_fd() const noexcept { return port_.fd(); }
 
  private:
@@ -97,6 +100,15 @@ class LinkCore final : private HostLineObserver {
   void flush_port(MonotonicTime now) noexcept;
   void flush_host() noexcept;
   void follow_host(MonotonicTime now) noexcept;
+  void follow_line_settings() noexcept;
+  void return_to_heard_line() noexcept;
+  void drop_streaming_host(MonotonicTime now) noexcept;
+  void follow_form(std::string_view line, MonotonicTime now) noexcept;
+  void publish_form() noexcept;
+  [[nodiscard]] StreamForm form() const noexcept;
+  [[nodiscard]] bool host_is_unreadable(MonotonicTime now) const noexcept;
+  [[nodiscard]] bool question_would_harm(MonotonicTime now) const noexcept;
+  void escape_binary(MonotonicTime now) noexcept;
   bool write_port(std::string_view bytes, std::size_t& taken, MonotonicTime now) noexcept;
   [[nodiscard]] bool stops() const noexcept {
     return mode_ == LinkMode::latched || mode_ == LinkMode::probation;
@@ -136,6 +148,7 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime busy_at_{};
   MonotonicTime banner_at_{};
   MonotonicTime halted_at_{};
+  MonotonicTime resend_at_{};  ///< Of a `Resend:` whose `ok` has not come yet.
 
   // Questions of our own.
   Command command_ = Command::none;
@@ -145,8 +158,9 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime asked_at_{};
   OwnOrder order_{};  ///< The one that is being sent, or was last.
   std::array<char, 33> order_text_{};
-  std::uint32_t orders_sent_ = 0;  ///< Serial of the last one that has left or was let go.
-  bool settings_asked_ = false;    ///< M503, once a commissioning.
+  std::array<char, 128> packed_{};  ///< The command for a firmware that unpacks.
+  std::uint32_t orders_sent_ = 0;   ///< Serial of the last one that has left or was let go.
+  bool settings_asked_ = false;     ///< M503, once a commissioning.
   ControllerValues controllers_{};
   int unanswered_ = 0;
   int identity_tries_ = 0;
@@ -172,9 +186,19 @@ class LinkCore final : private HostLineObserver {
   MonotonicTime host_bytes_at_{};
   MonotonicTime motion_at_{};
   MonotonicTime host_checked_at_{};
+  MonotonicTime host_refused_at_{};
+  bool uploading_ = false;  ///< Lines go into a file (M28).
+  MonotonicTime unreadable_at_{};
+  MonotonicTime binary_asked_at_{};
+  MonotonicTime escape_at_{};
+  int escape_sync_ = -1;          ///< Of the CLOSE packet that we have sent.
+  std::uint8_t binary_sync_ = 0;  ///< The packet that the firmware expects next.
+  ByteBuffer<512> escape_;        ///< Ends a binary transfer after a stop.
+  bool job_stopped_ = false;      ///< The host was printing when the latch began.
   MonotonicTime stream_at_{};
   std::uint32_t reported_drops_ = 0;
-  int host_baud_ = 0;
+  LineSettings host_line_{};   ///< As the host was last seen to have it.
+  LineSettings heard_line_{};  ///< With which the printer was last understood.
   bool boundary_unknown_ = false;
 
   // Revival.

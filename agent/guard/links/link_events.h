@@ -27,7 +27,7 @@ enum class LinkNote : std::uint8_t {
   host_detached,
   host_refused,  ///< A host's line was held back; the text holds the line.
   host_overrun,  ///< The host does not read; printer lines to it were dropped.
-  baud_followed,
+  line_followed,    ///< The host changed baud rate or stop bits, and so did the port.
   revival,          ///< DTR was pulsed, or could not be.
   junk,             ///< Lines that were too long or damaged.
   weak_protection,  ///< The firmware's own protection is off or weakened, or a heater is unwatched.

@@ -14,9 +14,65 @@ constexpr seconds line_is_over_after{2};
 /// A question of ours waits this long for a moment without an outstanding line of the host.
 constexpr seconds injection_patience{3};
 constexpr seconds printing_lasts{30};
+constexpr seconds still_streams_within{10};
 constexpr milliseconds host_check_every{250};
+/// Between packed lines there may be readable ones by chance.
+constexpr seconds unreadable_lasts{30};
+
+bool is_readable(std::string_view text) noexcept {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    const auto value = static_cast<unsigned char>(c);
+    return value == 0 || (value < ' ' && c != '\t') || value == 0xFF;
+  });
+}
 
 }  // namespace
+
+StreamForm LinkCore::form() const noexcept {
+  if (gate_.binary()) return StreamForm::binary;
+  if (uploading_) return StreamForm::upload;
+  return gate_.printer_unpacks() ? StreamForm::packed : StreamForm::text;
+}
+
+/// Tells the stop thread, before it needs to know. While latched the form stays as it was at the
+/// stop: its first bytes may have been lost.
+void LinkCore::publish_form() noexcept {
+  const auto now =
+      host_is_unreadable(now_) && form() == StreamForm::text ? StreamForm::packed : form();
+  if (mode_ == LinkMode::pass || state_ == LinkState::opening) shared_.stream_form.store(now);
+}
+
+/// Bytes that are no text: a host that packs, which this run has not seen begin (the guard was
+/// restarted), or that uses a form which is not known here.
+bool LinkCore::host_is_unreadable(MonotonicTime now) const noexcept {
+  return unreadable_at_ != MonotonicTime{} && now - unreadable_at_ < unreadable_lasts;
+}
+
+/// A line of ours in the middle of a file or of packets.
+bool LinkCore::question_would_harm(MonotonicTime now) const noexcept {
+  return gate_.binary() || uploading_ || host_is_unreadable(now);
+}
+
+/// A stop is not read in a binary transfer: the packet under way is filled up, and the transfer
+/// closed, so that the next repeat of the stop is. Again each second until the firmware says so.
+void LinkCore::escape_binary(MonotonicTime now) noexcept {
+  if (!gate_.binary() || mode_ == LinkMode::pass || port_.fd() < 0) return;
+  if (escape_at_ != MonotonicTime{} && now - escape_at_ < seconds{1}) return;
+  escape_at_ = now;
+  escape_.clear();
+  for (std::size_t i = 0; i < binary_transfer::filler_bytes; ++i) escape_.append("\n");
+  // The one expected; the next, if a packet was just being acknowledged; the first, if the filler
+  // was too much for the firmware, which then begins anew.
+  for (const unsigned ahead : {0U, 1U}) {
+    const auto sync = static_cast<std::uint8_t>(binary_sync_ + ahead);
+    const auto packet = binary_transfer::close_packet(sync);
+    escape_.append({packet.data(), packet.size()});
+  }
+  const auto first = binary_transfer::close_packet(0);
+  escape_.append({first.data(), first.size()});
+  escape_.append("\n");
+  escape_sync_ = binary_sync_;
+}
 
 GatePolicy LinkCore::policy() const noexcept {
   GatePolicy policy;
@@ -37,7 +93,7 @@ bool LinkCore::wants_host(MonotonicTime now) noexcept {
   if (!host_may_pass() || !gate_.to_port.empty() || !host_in_.empty()) return false;
   if (gate_.replies.room() < 600 || command_sent_ > 0) return false;
   (void)now;
-  return policy().by_line() || port_.queued() <= max_queued / 2;
+  return policy().by_line() || port_.queued() <= queue_limit(port_.line()) / 2;
 }
 
 void LinkCore::host_readable(MonotonicTime now) {
@@ -45,7 +101,8 @@ void LinkCore::host_readable(MonotonicTime now) {
   follow_mode(now);
   if (!wants_host(now)) return;
   std::array<char, HostGate::max_take> room;
-  const std::size_t space = policy().by_line() ? max_queued : max_queued - port_.queued();
+  const std::size_t limit = queue_limit(port_.line());
+  const std::size_t space = policy().by_line() ? limit : limit - std::min(limit, port_.queued());
   const auto got = host_.read(std::span(room).first(space));
   if (got.bytes == 0) return;
   if (!host_was_attached_) host_checked_at_ = {};  // Its first line is answered too.
@@ -74,17 +131,21 @@ void LinkCore::feed_host(MonotonicTime now) noexcept {
 
 void LinkCore::on_host_line(const HostLine& line, std::string_view text, bool passed) noexcept {
   if (!passed) {
+    host_refused_at_ = now_;
     raise(link_event::host_refused);
     note(LinkNote::host_refused, NoteSeverity::warning, "a line of the host was held back: ", text);
     return;
   }
-  extrusion_.take(text, now_.time_since_epoch().count());
+  if (!is_readable(text)) unreadable_at_ = now_;
+  if (line.begins_binary) binary_asked_at_ = now_;
+  if (!uploading_) extrusion_.take(text, now_.time_since_epoch().count());
   PendingAnswer answer{Asker::host, Question::other, now_};
   if (line.asks_temperature) {
     answer.question = Question::temperature;
     host_asked_at_ = now_;
   }
   answers_.push(answer);
+  if (uploading_) return;  // It goes into a file, and does nothing yet.
   if (line.heats) raise(link_event::host_heats);
   const bool sets_gains = line.letter == 'M' && (line.number == 301 || line.number == 304);
   if (sets_gains) learn_controller(text.substr(std::min(text.size(), text.find("M30"))));
@@ -108,9 +169,9 @@ bool LinkCore::write_port(std::string_view bytes, std::size_t& taken, MonotonicT
   const auto before = mode_;
   follow_mode(now);
   if (mode_ != before && mode_ != LinkMode::pass) return false;  // What was pending is gone.
-  const std::size_t queued = port_.queued();
-  if (queued >= max_queued) return false;
-  const auto result = port_.write(bytes.substr(0, max_queued - queued));
+  const std::size_t queued = port_.queued(), limit = queue_limit(port_.line());
+  if (queued >= limit) return false;
+  const auto result = port_.write(bytes.substr(0, limit - queued));
   if (result.lost) lost_ = true;
   taken = result.bytes;
   return result.bytes > 0;
@@ -119,6 +180,10 @@ bool LinkCore::write_port(std::string_view bytes, std::size_t& taken, MonotonicT
 void LinkCore::flush_port(MonotonicTime now) noexcept {
   if (port_.fd() < 0 || lost_) return;
   std::size_t taken = 0;
+  while (!escape_.empty()) {
+    if (!write_port(escape_.view(), taken, now)) return;
+    escape_.drop_front(taken);
+  }
   while (command_sent_ == 0 && host_may_pass() && !gate_.to_port.empty()) {
     if (!write_port(gate_.to_port.view(), taken, now)) return;
     gate_.to_port.drop_front(taken);
@@ -132,6 +197,9 @@ void LinkCore::flush_port(MonotonicTime now) noexcept {
     const bool waited = now - command_since_ >= injection_patience;
     if (!gate_.between_lines() || (answers_.count(Asker::host) > 0 && !waited)) return;
     if (port_.queued() > 0) return;  // A port that does not drain gets no further question.
+  }
+  if (command_sent_ == 0 && gate_.printer_unpacks()) {
+    command_text_ = {packed_.data(), meatpack::pack(command_text_, packed_)};
   }
   if (!write_port(command_text_.substr(command_sent_), taken, now)) return;
   command_sent_ += taken;
@@ -153,7 +221,7 @@ void LinkCore::flush_port(MonotonicTime now) noexcept {
       readings_changed_ = true;
     }
   }
-  answers_.push({Asker::own, question, now});
+  answers_.push({Asker::own, question, now, answers_.count(Asker::host) == 0});
   command_ = Command::none;
   command_sent_ = 0;
   feed_host(now);
@@ -190,6 +258,7 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
          attached ? "a host program has opened the printer's port"
                   : "the host program has closed the printer's port");
     if (!attached) {
+      job_stopped_ = false;
       host_sets_autoreport_ = false;
       host_in_.clear();
       gate_.end_session(port_.fd() >= 0);
@@ -200,13 +269,40 @@ void LinkCore::follow_host(MonotonicTime now) noexcept {
       readings_changed_ = true;
     }
   }
-  const int baud = host_.baud();
-  if (host_baud_ == 0) host_baud_ = baud;
-  if (baud <= 0 || baud == host_baud_ || mode_ != LinkMode::pass || port_.fd() < 0) return;
-  host_baud_ = baud;
-  if (port_.set_baud(baud)) {
-    note(LinkNote::baud_followed, NoteSeverity::info, "the host has changed the baud rate");
+  follow_line_settings();
+}
+
+void LinkCore::follow_line_settings() noexcept {
+  const LineSettings line = host_.line();
+  if (host_line_.baud == 0) host_line_ = line;
+  if (line.baud <= 0 || line == host_line_ || mode_ != LinkMode::pass || port_.fd() < 0) return;
+  host_line_ = line;
+  if (port_.set_line(line)) {
+    note(LinkNote::line_followed, NoteSeverity::info, "the host has changed the baud rate");
   }
+}
+
+/// A host that has ignored its stop, or has only paused, would go on in the middle of its job, on a
+/// printer that has just booted: the latch's end is the end of its session, as an unplugged cable
+/// would be. One that was not printing, or has closed the port since, stays.
+void LinkCore::drop_streaming_host(MonotonicTime now) noexcept {
+  const bool streams =
+      host_refused_at_ != MonotonicTime{} && now - host_refused_at_ < still_streams_within;
+  if (!host_was_attached_ || (!streams && !job_stopped_)) return;
+  host_refused_at_ = motion_at_ = {};
+  job_stopped_ = false;
+  host_in_.clear();
+  gate_.end_session(port_.fd() >= 0);
+  host_.hang_up();
+  note(LinkNote::host_detached, NoteSeverity::warning,
+       "the host was printing when it was stopped: its port is hung up, so that nothing resumes");
+}
+
+/// A stop must be understood: a host that was trying baud rates, or had changed only its own side,
+/// is undone. When the latch is over it is followed again.
+void LinkCore::return_to_heard_line() noexcept {
+  if (heard_line_.baud == 0 || port_.fd() < 0 || port_.line() == heard_line_) return;
+  if (port_.set_line(heard_line_)) host_line_ = heard_line_;
 }
 
 }  // namespace firebreak::guard

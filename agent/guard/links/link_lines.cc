@@ -15,6 +15,10 @@ using std::chrono::seconds;
 constexpr std::size_t read_at_once = 4096;
 /// Lines that were printed just before a halt may still come just after its first text.
 constexpr std::chrono::milliseconds halt_settles{200};
+/// The `ok` behind a `Resend:` follows at once; some firmwares send none.
+constexpr seconds resend_acknowledged_within{1};
+/// A host waits for it; later it is another's word.
+constexpr seconds binary_begins_within{10};
 
 /// The number behind a letter in `P22.20 I1.08 D114.00`.
 bool gain(std::string_view text, char letter, float& value) noexcept {
@@ -75,7 +79,13 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
   ++readings_.lines;
   readings_.line_at_ns = count_ns(now);
   readings_changed_ = true;
-  if (own_ending) learn_controller(line);
+  if (own_ending) {
+    learn_controller(line);
+    follow_form(line, now);
+  }
+  if (parsed.kind == LineKind::temperature || parsed.kind == LineKind::ok) {
+    heard_line_ = port_.line();
+  }
   switch (parsed.kind) {
     case LineKind::temperature: on_report(parsed, ending, answers_question, now); break;
     case LineKind::busy:
@@ -92,9 +102,12 @@ void LinkCore::on_line(std::string_view line, LineEnding ending, MonotonicTime n
     case LineKind::firmware_info: on_firmware_info(parsed, ending, now); break;
     case LineKind::capability:
       if (parsed.capability == "AUTOREPORT_TEMP") autoreport_capable_ = parsed.capability_on;
+      if (parsed.capability == "MEATPACK" && parsed.capability_on) gate_.know_packing();
       break;
     case LineKind::resend:
-      answers_.clear();  // The firmware has thrown away what it had not read yet.
+      if (!own_ending) break;
+      answers_.forget_unread();
+      resend_at_ = now;
       break;
     case LineKind::malformed: ++readings_.bad_lines; break;
     default: break;
@@ -115,6 +128,12 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
     }
     return false;
   }
+  const bool bare = parsed.kind == LineKind::ok;
+  if (bare && resend_at_ != MonotonicTime{}) {
+    const bool of_resend = now - resend_at_ < resend_acknowledged_within;
+    resend_at_ = {};
+    if (of_resend) return stops();
+  }
   std::size_t index = 0;
   if (parsed.kind == LineKind::temperature) {
     index = answers_.find(Question::temperature);
@@ -127,6 +146,8 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
            answers_[index].question == Question::temperature) {
       ++index;
     }
+    // With no line of the host under way it can only be ours, damaged on its way there.
+    if (index == answers_.size() && answers_.only_ours()) index = 0;
     if (index == answers_.size()) return stops();
   }
   if (answers_.empty()) {
@@ -147,6 +168,29 @@ bool LinkCore::settle_answer(const ParsedLine& parsed, bool& answers_question, M
     shared_.own_order_done.store(order_.serial);
   }
   return answer.asker == Asker::own;
+}
+
+/// What the firmware says of the form in which it takes its bytes. Source of the texts: Marlin,
+/// src/gcode/sd/M28_M29.cpp, src/core/language.h, src/feature/meatpack.cpp, binary_stream.h.
+void LinkCore::follow_form(std::string_view line, MonotonicTime now) noexcept {
+  if (line.starts_with("[MP] ")) gate_.know_packing();
+  if (line.starts_with("Writing to file: ")) uploading_ = true;
+  if (line.starts_with("Done saving file")) uploading_ = false;
+  const bool asked =
+      binary_asked_at_ != MonotonicTime{} && now - binary_asked_at_ < binary_begins_within;
+  if (asked && line == "echo:Switching to Binary Protocol") {
+    binary_asked_at_ = {};
+    binary_sync_ = 0;
+    answers_.clear();  // The `ok` of the M28 is the host's in any case.
+    command_ = Command::none;
+    command_sent_ = 0;
+    gate_.set_binary(true);
+  }
+  if (!gate_.binary()) return;
+  const int packet = binary_transfer::acknowledged_packet(line);
+  if (packet < 0) return;
+  binary_sync_ = static_cast<std::uint8_t>(packet + 1);
+  if (packet == gate_.close_sent() || packet == escape_sync_) gate_.set_binary(false);
 }
 
 void LinkCore::on_foreign_answer(std::size_t bytes, MonotonicTime now) noexcept {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <ctime>
 
 #include "agent/guard/links/link_core.h"
 #include "agent/guard/links/tty_port.h"
@@ -56,7 +57,8 @@ void MarlinLink::run(std::stop_token stop) {
     polled[wake] = {p.wake_fd, POLLIN, 0};
     polled[port] = {p.core.port_fd(), POLLIN, 0};
     polled[host] = {p.core.wants_host(before) ? p.host.master_fd() : -1, POLLIN, 0};
-    poll(polled.data(), polled.size(), static_cast<int>(p.core.wait(before).count()));
+    const timespec longest{0, static_cast<long>(p.core.wait(before).count())};
+    ppoll(polled.data(), polled.size(), &longest, nullptr);
     const auto now = p.clock.now();
     if (polled[wake].revents & POLLIN) {
       eventfd_t value = 0;

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "agent/guard/links/line_settings.h"
 #include "common/base/result.h"
 
 namespace firebreak::guard {
@@ -48,7 +49,9 @@ class SerialPort {
   virtual void drop_output() noexcept = 0;
 
   virtual bool set_dtr(bool high) noexcept = 0;  ///< False where the port has no such line.
-  virtual bool set_baud(int baud) noexcept = 0;
+  /// Takes over a host's settings; false, and nothing changed, where the port refuses them.
+  virtual bool set_line(const LineSettings& line) noexcept = 0;
+  [[nodiscard]] virtual LineSettings line() const noexcept = 0;
 };
 
 }  // namespace firebreak::guard

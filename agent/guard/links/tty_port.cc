@@ -57,7 +57,7 @@ Result<void> make_raw(int fd, const std::filesystem::path& path) {
 }  // namespace
 
 TtyPort::TtyPort(std::filesystem::path path, int baud, const Clock& clock)
-    : path_(std::move(path)), configured_baud_(baud), clock_(clock), baud_(baud) {}
+    : path_(std::move(path)), configured_baud_(baud), clock_(clock), line_{baud} {}
 
 TtyPort::~TtyPort() {
   if (fd_ >= 0) ::close(fd_);
@@ -100,12 +100,12 @@ Result<void> TtyPort::set_up(int fd) {
   }
   auto raw = make_raw(fd, path_);
   if (!raw) return raw;
-  if (!set_tty_baud(fd, configured_baud_) && !pty_) {
+  if (!set_tty_line(fd, {configured_baud_}) && !pty_) {
     return fail(ErrorCode::unavailable, path_.string() + ": does not take " +
                                             std::to_string(configured_baud_) +
                                             " baud: correct the printer's baud");
   }
-  baud_ = configured_baud_;
+  line_ = {configured_baud_};
   paced_ = 0;
   paced_at_ = clock_.now();
   return {};
@@ -122,8 +122,8 @@ bool TtyPort::adopt(int fd) {
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   pty_ = is_pty(fd);
-  const int baud = tty_baud(fd);
-  baud_ = baud > 0 ? baud : configured_baud_;
+  line_ = tty_line(fd);
+  if (line_.baud <= 0) line_.baud = configured_baud_;
   paced_ = 0;
   paced_at_ = clock_.now();
   fd_ = fd;
@@ -163,7 +163,7 @@ std::size_t TtyPort::paced_bytes() noexcept {
   const auto now = clock_.now();
   const double seconds = std::chrono::duration<double>(now - paced_at_).count();
   paced_at_ = now;
-  paced_ = std::max(0.0, paced_ - seconds * baud_ / 10);  // 8N1: ten bits a byte.
+  paced_ = std::max(0.0, paced_ - seconds * line_.baud / line_.bits_per_byte());
   return static_cast<std::size_t>(paced_);
 }
 
@@ -181,15 +181,15 @@ void TtyPort::drop_output() noexcept {
 
 bool TtyPort::set_dtr(bool high) noexcept {
   // Speed 0 is the terminal's own way to say it; a pty has no lines, but whoever made it sees that.
-  if (fd_ >= 0 && pty_) return set_tty_baud(fd_, high ? baud_ : 0);
+  if (fd_ >= 0 && pty_) return set_tty_line(fd_, high ? line_ : LineSettings{});
   int line = TIOCM_DTR;
   return fd_ >= 0 && ioctl(fd_, high ? TIOCMBIS : TIOCMBIC, &line) == 0;
 }
 
-bool TtyPort::set_baud(int baud) noexcept {
-  if (baud < 300 || baud > 4'000'000 || fd_ < 0 || (!set_tty_baud(fd_, baud) && !pty_))
-    return false;
-  baud_ = baud;
+bool TtyPort::set_line(const LineSettings& line) noexcept {
+  if (line.baud < 300 || line.baud > 4'000'000 || fd_ < 0) return false;
+  if (!set_tty_line(fd_, line) && !pty_) return false;
+  line_ = line;
   return true;
 }
 

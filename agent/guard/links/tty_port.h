@@ -30,7 +30,8 @@ class TtyPort final : public SerialPort {
   std::size_t queued() noexcept override;
   void drop_output() noexcept override;
   bool set_dtr(bool high) noexcept override;
-  bool set_baud(int baud) noexcept override;
+  bool set_line(const LineSettings& line) noexcept override;
+  [[nodiscard]] LineSettings line() const noexcept override { return line_; }
 
  private:
   Result<void> set_up(int fd);
@@ -39,7 +40,7 @@ class TtyPort final : public SerialPort {
   const std::filesystem::path path_;
   const int configured_baud_;
   const Clock& clock_;
-  int baud_;
+  LineSettings line_;
   int fd_ = -1;
   bool pty_ = false;
   // A pty has no output queue to ask for: what is on its way is estimated from the baud rate.
@@ -47,11 +48,5 @@ class TtyPort final : public SerialPort {
   MonotonicTime paced_at_{};
   RetiredDescriptors retired_;
 };
-
-/// Sets any baud rate (termios2, BOTHER) without a change of another setting; 0 drops DTR. False
-/// if refused.
-bool set_tty_baud(int fd, int baud) noexcept;
-/// The output baud rate of a terminal, or 0.
-int tty_baud(int fd) noexcept;
 
 }  // namespace firebreak::guard

@@ -26,20 +26,66 @@ HostGate::HostGate(std::string_view printer, HostLineObserver& observer) noexcep
 }
 
 void HostGate::take(std::string_view bytes, const GatePolicy& policy, MonotonicTime now) noexcept {
+  if (binary_) return take_binary(bytes, policy, now);
   for (const char byte : bytes) take_byte(byte, policy, now);
 }
 
-void HostGate::take_byte(char byte, const GatePolicy& policy, MonotonicTime now) noexcept {
-  if (size_ == 0 && !too_long_ && fate_ != Fate::dropping) {
-    fate_ = policy.by_line() ? Fate::gathering : Fate::passing;
+void HostGate::take_binary(std::string_view bytes, const GatePolicy& policy,
+                           MonotonicTime now) noexcept {
+  for (const char byte : bytes) {
+    if (close_finder_.take(byte)) close_sent_ = close_finder_.sync();
   }
+  if (policy.by_line()) return refuse(policy, now);
+  to_port.append(bytes);
+}
+
+void HostGate::take_byte(char byte, const GatePolicy& policy, MonotonicTime now) noexcept {
+  begin_line(policy);
   if (fate_ == Fate::passing) to_port.append({&byte, 1});
-  if (byte == '\n' || byte == '\r') return end_line(byte, policy, now);
+  if (!packing_known_) return take_character(byte, policy, now);
+  const auto step = unpacker_.take(byte);
+  if (step.command != 0) pass_command(step.command, policy);
+  for (std::size_t i = 0; i < step.size; ++i) take_character(step.text[i], policy, now);
+}
+
+void HostGate::begin_line(const GatePolicy& policy) noexcept {
+  if (size_ > 0 || too_long_ || fate_ == Fate::dropping || !unpacker_.at_boundary()) return;
+  const bool reads = policy.by_line() || unpacker_.packs() != printer_unpacks_;
+  fate_ = reads ? Fate::gathering : Fate::passing;
+  if (policy.by_line() && printer_unpacks_) {
+    to_port.append(meatpack::off);
+    printer_unpacks_ = false;
+  }
+}
+
+/// A command of the host's to the firmware's unpacking. Those that passed byte by byte have been
+/// obeyed; the others are sent on where bytes may pass, so that both sides agree again.
+void HostGate::pass_command(std::uint8_t command, const GatePolicy& policy) noexcept {
+  if (fate_ != Fate::passing) {
+    if (policy.by_line() || size_ > 0) return;
+    const std::array<char, 3> bytes{meatpack::command_byte, meatpack::command_byte,
+                                    static_cast<char>(command)};
+    to_port.append({bytes.data(), bytes.size()});
+  }
+  printer_unpacks_ = unpacker_.packs();
+}
+
+void HostGate::take_character(char c, const GatePolicy& policy, MonotonicTime now) noexcept {
+  if (c == '\n' || c == '\r') return end_line(c, policy, now);
   if (size_ < max_line) {
-    line_[size_++] = byte;
+    line_[size_++] = c;
   } else {
     too_long_ = true;
   }
+}
+
+void HostGate::set_binary(bool on) noexcept {
+  binary_ = on;
+  close_sent_ = -1;
+  close_finder_ = {};
+  size_ = 0;
+  too_long_ = false;
+  fate_ = Fate::passing;
 }
 
 void HostGate::end_line(char end, const GatePolicy& policy, MonotonicTime now) noexcept {
@@ -75,11 +121,15 @@ void HostGate::refuse(const GatePolicy& policy, MonotonicTime now) noexcept {
   refused_before_ = true;
   refused_policy_ = policy;
   refused_at_ = now;
-  if (new_group && replies.room() >= 256) {
-    replies.append("Error:Firebreak: printer ");
-    replies.append({printer_.data(), printer_size_});
-    replies.append(why_refused(policy));
-  }
+  if (new_group) tell("Error:", policy);
+}
+
+void HostGate::tell(std::string_view form, const GatePolicy& policy) noexcept {
+  if (replies.room() < 256) return;
+  replies.append(form);
+  replies.append("Firebreak: printer ");
+  replies.append({printer_.data(), printer_size_});
+  replies.append(why_refused(policy));
 }
 
 /// `N5 M105*36`: keeps the numbering, changes nothing, and is acknowledged like the line itself.
@@ -100,12 +150,16 @@ bool HostGate::put_question(std::int64_t number) noexcept {
 
 void HostGate::latch(std::size_t unanswered) noexcept {
   to_port.clear();
+  printer_unpacks_ = false;  // The stop begins with the command for it.
   if (fate_ == Fate::passing && (size_ > 0 || too_long_)) fate_ = Fate::dropping;
   refused_before_ = false;
   replies.append("//action:cancel\n");
   for (std::size_t i = 0; i < std::min(unanswered, acknowledged_at_latch); ++i) {
     replies.append("ok\n");
   }
+  GatePolicy stopped;
+  stopped.allowlist_only = true;
+  for (const auto form : {"//action:notification ", "!! ", "Error:"}) tell(form, stopped);
 }
 
 void HostGate::end_session(bool port_lives) noexcept {
@@ -115,6 +169,10 @@ void HostGate::end_session(bool port_lives) noexcept {
   fate_ = Fate::passing;
   to_port.clear();
   replies.clear();
+  // The next host speaks plainly until it says otherwise.
+  if (printer_unpacks_ && port_lives) to_port.append(meatpack::off);
+  unpacker_.reset();
+  printer_unpacks_ = false;
   if (begun && port_lives) to_port.append("\n");
 }
 

@@ -161,6 +161,11 @@ void parse_m(HostLine& out, std::string_view parameters) noexcept {
     out.sets_autoreport = true;
     out.autoreport_seconds = std::clamp(take_int(value), 0, 60);
   }
+  if (out.number == 28) {
+    const auto name = trim_left(parameters);
+    out.begins_binary =
+        name.size() >= 2 && upper(name[0]) == 'B' && name[1] > '0' && name[1] <= '9';
+  }
   if (out.number == 118) {
     // With a checksum behind it the firmware prints what stands before.
     out.forges_report =

@@ -18,6 +18,7 @@ struct HostLine {
   bool sets_autoreport = false;   ///< M155 with S.
   int autoreport_seconds = 0;
   bool forges_report = false;     ///< M118 whose text would read as a report, an ok or a fault.
+  bool begins_binary = false;     ///< `M28 B1`: packets follow instead of lines.
   int fan = -1;                   ///< 0…255 for M106/M107 of the part fan, else -1.
   int tool = -1;                  ///< `T0`…`T9`.
   std::int64_t line_number = -1;  ///< `N12 …`, or -1.

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "agent/guard/links/line_settings.h"
 #include "agent/guard/links/serial_port.h"
 
 namespace firebreak::guard {
@@ -17,8 +18,8 @@ class HostPort {
   virtual IoResult write(std::string_view bytes) noexcept = 0;
   /// True while a program holds the pty open.
   virtual bool attached() noexcept = 0;
-  /// The baud rate that the host has set, or 0 when that cannot be known.
-  virtual int baud() noexcept = 0;
+  /// What the host has set; baud 0 when that cannot be known.
+  virtual LineSettings line() noexcept = 0;
   /// Ends the host's session as an unplugged cable would: it sees a hang-up and must open the pty
   /// anew. Otherwise a job could go on in the middle on a printer that has just booted.
   virtual void hang_up() noexcept = 0;

@@ -14,7 +14,6 @@
 #include <cstring>
 
 #include "agent/guard/links/port_holder.h"
-#include "agent/guard/links/tty_port.h"
 #include "common/base/system_reason.h"
 
 namespace firebreak::guard {
@@ -92,7 +91,7 @@ Result<void> PtyPair::set_raw(int baud) noexcept {
   cfmakeraw(&settings);
   settings.c_cflag |= CLOCAL | CREAD;
   tcsetattr(slave_, TCSANOW, &settings);
-  set_tty_baud(slave_, baud);
+  set_tty_line(slave_, {baud});
   return {};
 }
 
@@ -185,7 +184,7 @@ bool PtyPair::attached() noexcept {
   return openers_ > 0 || unseen_ == Unseen::maybe;
 }
 
-int PtyPair::baud() noexcept { return tty_baud(slave_); }
+LineSettings PtyPair::line() noexcept { return tty_line(slave_); }
 
 void PtyPair::hang_up() noexcept {
   close_all();

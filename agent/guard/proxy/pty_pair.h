@@ -31,7 +31,7 @@ class PtyPair final : public HostPort {
   IoResult read(std::span<char> into) noexcept override;
   IoResult write(std::string_view bytes) noexcept override;
   bool attached() noexcept override;
-  int baud() noexcept override;
+  LineSettings line() noexcept override;
   void hang_up() noexcept override;
 
  private:

@@ -249,12 +249,17 @@ void EstopLoop::send(PrinterRuntime& printer) noexcept {
   if (doing.send == Send::stop) {
     printer.shared.link_mode.store(LinkMode::latched, std::memory_order_release);
   }
-  ssize_t taken = write(fd, bytes.data(), bytes.size());
+  const auto prefix = stop_prefix(printer.shared.stream_form.load(std::memory_order_acquire));
+  const auto write_all = [&] {
+    if (!prefix.empty()) (void)!write(fd, prefix.data(), prefix.size());
+    return write(fd, bytes.data(), bytes.size());
+  };
+  ssize_t taken = write_all();
   if (taken < static_cast<ssize_t>(bytes.size())) {
     // The queue is full of what no longer matters. The sequence begins with a newline, so half a
     // line that went before does not hide it.
     tcflush(fd, TCOFLUSH);
-    taken = std::max(taken, write(fd, bytes.data(), bytes.size()));
+    taken = std::max(taken, write_all());
   }
   doing.bytes_taken = static_cast<std::int32_t>(std::max<ssize_t>(taken, 0));
   if (doing.bytes_taken >= static_cast<std::int32_t>(printer.bytes.head)) {

@@ -86,6 +86,16 @@ ByteSequence make_stop_bytes(const PrinterProfile& profile) {
   return bytes;
 }
 
+std::string_view stop_prefix(StreamForm form) noexcept {
+  switch (form) {
+    case StreamForm::packed: return "\xFF\xFF\xFA";
+    case StreamForm::upload: return "\nM29\n";
+    case StreamForm::text:
+    case StreamForm::binary: break;
+  }
+  return "";
+}
+
 ByteSequence make_heaters_off_bytes(const PrinterProfile& profile) {
   ByteSequence bytes;
   bytes.append("\n");

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "agent/guard/config/guard_config.h"
+#include "agent/guard/core/shared.h"
 
 namespace firebreak::guard {
 
@@ -33,6 +34,12 @@ struct StopBytes {
 /// For the link of `printer`. Klipper: one message of its API, `emergency_stop`, which acts where
 /// an M112 that waits behind an M109 does not (docs/safety.md). Network: one line to the uplink.
 StopBytes make_stop(const PrinterConfig& printer);
+
+/// What must stand before a stop or heaters-off for a firmware that takes its bytes in this form;
+/// empty for plain lines, and for packets, which no bytes that are ready in advance can end.
+/// Source: Marlin, src/feature/meatpack.cpp (commands), src/gcode/queue.cpp (while it saves a file
+/// it refuses lines without a number, M29 excepted).
+std::string_view stop_prefix(StreamForm form) noexcept;
 
 /// The stop of a Marlin-family firmware: a newline that ends half a line in flight, M112, and for
 /// a firmware that did not act on it heaters off for every tool, bed and chamber; then the same

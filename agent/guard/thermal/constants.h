@@ -60,6 +60,11 @@ constexpr RiseRule rise_rule(HeaterKind kind) noexcept {
   return {4, 10, 6, 0.1F};
 }
 
+/// An idle hotend that rises by so much in a second is heated, whatever stands around it: half of
+/// the kelvin are enough then.
+inline constexpr float idle_steep_kelvin_per_s = 1;
+inline constexpr float idle_steep_factor = 0.5F;
+
 // Overshoot: RepRapFirmware's excursion time.
 inline constexpr double overshoot_s = 5;
 inline constexpr float overshoot_clear_kelvin = 2;
@@ -70,6 +75,9 @@ inline constexpr float overshoot_flat_kelvin = 0.3F;  ///< At duty 0 it must hav
 
 // Hysteresis: a target counts as reached 2 K below (a PID may settle below it).
 inline constexpr float reached_kelvin = 2;
+inline constexpr float recovered_kelvin = 1.5F;  ///< Over its lowest: more than noise.
+/// So many periods are given where there is a reason for slowness that is no fault.
+inline constexpr double patient_periods = 3;
 /// With a learned model: a bed that is at the end of its power in a draft falls by up to 15 K.
 inline constexpr float hysteresis_learned_factor = 5;
 /// RepRapFirmware faults at 15 K for 5 s; a powered heater cannot lose this much this fast, a
@@ -80,6 +88,9 @@ constexpr float fell_out_kelvin(HeaterKind kind) noexcept {
 constexpr double fell_out_s(HeaterKind kind) noexcept {
   return kind == HeaterKind::hotend ? 10 : 15;
 }
+
+/// A gain is demanded in one period of so much power and more, in `patient_periods` of less.
+inline constexpr float watch_duty_least = 0.5F;
 
 // Heating rate of a learned model: the rule asks only where this many times the gain is expected.
 inline constexpr float weak_factor = 8;
@@ -122,6 +133,11 @@ inline constexpr float ambient_above_kelvin = 15;
 inline constexpr double room_known_after_s = 1800;
 inline constexpr float slack_of_interval = 0.5F;  ///< A step is anywhere between two readings.
 inline constexpr float slack_lasts_s = 15;
+/// Control that is as fast as the reports (a bang-bang bed told every 5 s) may be on for less time
+/// than a straight line from report to report says, again and again.
+inline constexpr float slow_report_s = 2.5F;
+inline constexpr float step_switched = 0.5F;  ///< A step of the duty that is a switch.
+inline constexpr float step_doubt = 0.25F;
 
 // Learning (model_fit.h): what a good fit cannot know. The supply sags by up to 7 % when another
 // heater switches on, and a room's drafts are not those of the run.
@@ -147,13 +163,20 @@ struct PowerRule {
 };
 constexpr PowerRule power_rule(HeaterKind kind) noexcept {
   switch (kind) {
-    case HeaterKind::hotend: return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
+    case HeaterKind::hotend: return {0.12F, 0.1F, 6, 0.8F, 7, 2, 2, 4};
     case HeaterKind::bed: return {0.11F, 0.25F, 1.9F, 3.8F, 2.7F, 4.8F, 1, 1.5F};
     case HeaterKind::chamber: return {0.40F, 0.3F, 12, 25, 12, 25, 4, 6};
   }
-  return {0.12F, 0.1F, 6, 2, 7, 2, 2, 4};
+  return {0.12F, 0.1F, 6, 0.8F, 7, 2, 2, 4};
 }
 inline constexpr float power_held_factor = 3;
+inline constexpr float power_unlearned_s = 2;  ///< Upwards at least, without a learned model.
+/// Upwards less is waited for the hotter it will get: past its target by this, with what the lags
+/// hold back, and in inverse proportion beyond, down to a part.
+inline constexpr float power_patience_kelvin = 12;
+inline constexpr float power_patience_least = 0.35F;
+/// RepRapFirmware's: a reading that comes so near its target has arrived.
+inline constexpr float arrived_kelvin = 1;
 /// A reading at its target at nearly full power: not held, or frozen.
 inline constexpr float power_full = 0.85F;
 inline constexpr float power_full_factor = 6;
@@ -165,6 +188,7 @@ inline constexpr float power_asked_least = 0.25F;
 inline constexpr float power_lost_factor = 1.5F;
 /// S- forgets: a model that is off a little more than its margins (a room that has cooled, a
 /// bang-bang bed that never settles) must not add up for ten minutes; an open heater takes one.
+inline constexpr float power_never = 1e9F;
 inline constexpr float power_forget_s = 100;
 inline constexpr float power_quanta = 1.5F;
 inline constexpr float power_interval_part = 0.3F;  ///< Of the time between two reports.
@@ -201,13 +225,15 @@ inline constexpr float still_settled_s = 600;
 inline constexpr float still_settled_most_s = 1e6F;
 inline constexpr float still_unsettled_factor = 2;  ///< Before that, of the logarithm.
 inline constexpr float still_block = 30;            ///< Readings.
-/// Control is as fast as slower reports: what they show from one to the next is not noise.
-inline constexpr float still_slow_s = 2.5F;
-inline constexpr float still_noise_part = 0.7F;  ///< Of the variance: some of it is control.
-inline constexpr float still_forget = 0.9995F;   ///< A run: half forgotten after 1,400 runs.
+inline constexpr float still_noise_part = 0.7F;     ///< Of the variance: some of it is control.
+inline constexpr float still_forget = 0.9995F;      ///< A run: half forgotten after 1,400 runs.
 inline constexpr float still_longest_factor = 2;
 /// The longest run of ten minutes is not yet the longest of a year.
 inline constexpr float still_longest_factor_pairs = 3;
+/// A sensor whose noise is far below its step repeats for as long as its surroundings are calm, and
+/// so does the duty: the runs of a night's pause are no sample of one chance.
+inline constexpr float still_quiet_chance = 0.9F;
+inline constexpr float still_quiet_factor = 2;
 inline constexpr float still_pairs_least = 60;      ///< Readings that could repeat with their duty.
 inline constexpr float still_late_errors = 2;       ///< Standard errors of a learned chance.
 inline constexpr std::uint32_t still_pair_run = 3;  ///< Shorter runs are told by the noise.
@@ -223,6 +249,14 @@ inline constexpr float still_width_steps = 1.5F;  ///< A reading in its step, wi
 inline constexpr float still_width_kelvin = 0.05F;
 inline constexpr float still_duty_step_most = 0.05F;  ///< As coarse as a duty is told.
 inline constexpr float still_independent_per_s = 2;   ///< Faster readings are not independent.
+
+// A reading that stops on its way to the target: a host's hiccup repeats a value for a second or
+// two; RepRapFirmware looks for a rise as soon as it expects 3 K.
+inline constexpr std::uint32_t still_stopped_repeats = 2;
+inline constexpr double still_stopped_s = 4;
+constexpr float still_stopped_kelvin(HeaterKind kind) noexcept {
+  return kind == HeaterKind::hotend ? 3.0F : 1.5F;
+}
 
 // Own sensor (research/thermal D8).
 inline constexpr float own_kelvin = 15;

@@ -34,6 +34,7 @@ struct HeaterView {
   /// Klipper restarts, and every target was 0 when it was last heard (SAVE_CONFIG).
   bool restarting = false;
   bool gap = false;          ///< This reading follows the one before after too long a pause.
+  bool arrived = false;      ///< The reading has come to its target since that was set.
   bool supply_fell = false;  ///< All heaters that ask for power miss it (SupplyWatch).
   float scale = 1;      ///< Times the thresholds of D2, D3 and D4; other than 1 on the bench alone.
   HeatBalance balance;  ///< Of this reading; judged only while it is fresh.

@@ -18,6 +18,8 @@ struct HeatBalance {
   float doubt_down = 0;       ///< The same below 0.
   float slack_s = 0;          ///< Full-power seconds that the timing of duty steps leaves open.
   float expected_rate = 0;    ///< K/s that the model predicts.
+  float seen_rate = 0;        ///< K/s from the reading before to this one.
+  float coming = 0;           ///< K that a rising reading's lags still hold back.
   float by_air_and_flow = 0;  ///< K/s that part fan and plastic take away.
   float fall_by_cooling = 0;  ///< K/s that it would lose without power.
 };

@@ -36,7 +36,10 @@ Rule HeatingRateDetector::judge(const HeaterView& view) noexcept {
     return Rule::none;
   }
   const auto waited = seconds_since(state_.base_at_ns, view.celsius_at_ns);
-  return waited >= period_s_ ? Rule::heating_rate : Rule::none;
+  // A controller that holds its power back is slow by its own will; with an open heater it would
+  // mostly ask for all of it.
+  const double periods = view.duty < watch_duty_least ? patient_periods : 1;
+  return waited >= periods * period_s_ ? Rule::heating_rate : Rule::none;
 }
 
 Finding HeatingRateDetector::step(const HeaterView& view) noexcept {

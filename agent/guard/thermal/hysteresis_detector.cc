@@ -1,5 +1,7 @@
 #include "agent/guard/thermal/hysteresis_detector.h"
 
+#include <algorithm>
+
 namespace firebreak::guard::thermal {
 
 HysteresisDetector::HysteresisDetector(const HeaterProfile& profile,
@@ -34,7 +36,11 @@ Rule HysteresisDetector::judge(const HeaterView& view) noexcept {
     state_.below_since_ns = 0;
     return Rule::none;
   }
-  if (state_.below_since_ns == 0) state_.below_since_ns = at;
+  if (state_.below_since_ns == 0) {
+    state_.below_since_ns = at;
+    state_.lowest = view.celsius;
+  }
+  state_.lowest = std::min(state_.lowest, view.celsius);
   const bool fell = state_.good - view.celsius >= fell_out_kelvin(kind_) &&
                     view.celsius < view.target_celsius - fell_out_kelvin(kind_);
   const bool fast = seconds_since(state_.good_at_ns, at) <= fell_out_s(kind_);
@@ -42,8 +48,11 @@ Rule HysteresisDetector::judge(const HeaterView& view) noexcept {
     return Rule::hysteresis_sensor;
   }
   if (state_.found == Rule::hysteresis_sensor) return state_.found;
-  const bool long_enough = seconds_since(state_.below_since_ns, at) >= period_s_;
-  return long_enough ? Rule::hysteresis_heater : Rule::none;
+  const double below_s = seconds_since(state_.below_since_ns, at);
+  // What has turned and comes back is heated: a slow bang-bang bed, a draft that has passed.
+  const bool recovers = view.celsius > state_.lowest + recovered_kelvin;
+  const double period_s = recovers ? patient_periods * period_s_ : period_s_;
+  return below_s >= period_s ? Rule::hysteresis_heater : Rule::none;
 }
 
 Finding HysteresisDetector::step(const HeaterView& view) noexcept {

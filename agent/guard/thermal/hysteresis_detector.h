@@ -10,6 +10,7 @@ struct HysteresisState {
   std::int64_t below_since_ns = 0;  ///< 0 = not below.
   std::int64_t good_at_ns = 0;      ///< Last reading that was not below.
   float good = 0;
+  float lowest = 0;  ///< Since it is below.
   std::uint8_t reached = 0;
   Rule found = Rule::none;
 };

@@ -3,7 +3,8 @@
 namespace firebreak::guard::thermal {
 
 IdleRiseDetector::IdleRiseDetector(const HeaterProfile& profile, IdleRiseState& state) noexcept
-    : rise_(profile.kind, rise_rule(profile.kind).kelvin,
+    : hotend_(profile.kind == HeaterKind::hotend),
+      rise_(profile.kind, rise_rule(profile.kind).kelvin,
             static_cast<float>(profile.fastest_rise_kelvin_per_s), state.rise),
       state_(state) {}
 
@@ -16,9 +17,12 @@ Finding IdleRiseDetector::step(const HeaterView& view) noexcept {
       rise_.reset();
       state_.readings = 0;
     } else {
+      const bool steep = hotend_ && view.target_celsius == 0 && state_.rise.settled != 0 &&
+                         view.balance.seen_rate > idle_steep_kelvin_per_s;
+      const float scale = steep ? idle_steep_factor * view.scale : view.scale;
       // A single low spike is no new lowest.
       const float shown = std::max(view.celsius, state_.last);
-      state_.readings = rise_.step(view.celsius_at_ns, shown, view.scale) ? state_.readings + 1 : 0;
+      state_.readings = rise_.step(view.celsius_at_ns, shown, scale) ? state_.readings + 1 : 0;
     }
     state_.last = view.celsius;
     state_.found = state_.readings >= limit_readings ? Rule::idle_rise : Rule::none;

@@ -14,7 +14,8 @@ struct IdleRiseState {
 };
 
 /// Heat that nobody asks for: target 0, or above the target at duty 0, and the reading climbs over
-/// its lowest (hotend 6 K, bed 4 K, chamber 15 K, in two readings). Creep of a lagging sensor right
+/// its lowest (hotend 6 K, or 3 K while it climbs faster than 1 K/s with target 0; bed 4 K, chamber
+/// 15 K; in two readings). Creep of a lagging sensor right
 /// after power off, and slow warming by the surroundings, are allowed for; see constants.h. Acts
 /// while latched as well.
 class IdleRiseDetector final : public Detector {
@@ -23,6 +24,7 @@ class IdleRiseDetector final : public Detector {
   Finding step(const HeaterView& view) noexcept override;
 
  private:
+  bool hotend_;
   SettledRise rise_;
   IdleRiseState& state_;
 };

@@ -24,8 +24,9 @@ float follow(float& level, float input, float part) noexcept {
 }
 
 /// What leaps back, or much further, confirms nothing: it is a spike after a steep rise.
-bool confirms(float surprise_kelvin, float waiting_kelvin) noexcept {
-  const float part = surprise_kelvin / waiting_kelvin;
+/// Rates are compared: a fault begins somewhere before the first leap.
+bool confirms(float kelvin_per_s, float waiting_kelvin_per_s) noexcept {
+  const float part = kelvin_per_s / waiting_kelvin_per_s;
   return part > 0 && part < leap_confirmed_factor;
 }
 
@@ -81,7 +82,7 @@ void PlantModel::repair(std::int64_t now_ns) noexcept {
   s.untimed = bounded(s.untimed, 0, 1000, 0);
   if (s.leap > Leap::goes_down) s.leap = Leap::none;
   s.waiting_kelvin = bounded(s.waiting_kelvin, -2000, 2000, 0);
-  s.waiting_s = bounded(s.waiting_s, 0, gap_longest_s, 0);
+  s.waiting_s = bounded(s.waiting_s, 0, 2 * gap_longest_s, 0);
 }
 
 /// Follows the duty for `dt` and returns what the sensor feels of it, as a mean.
@@ -172,12 +173,14 @@ void PlantModel::learn_loss(const HeaterView& view, const HeatBalance& balance,
 
 /// What of a deviation the model itself may cause, as fractions of full power.
 void PlantModel::widen(HeatBalance& balance, const HeaterView& view, float loss_part,
-                       float flow_part, float above) const noexcept {
+                       float flow_part, float above, float stepped) const noexcept {
   const bool fan_known = std::isfinite(view.fan), flow_known = std::isfinite(view.flow);
   const bool duty_known = std::isfinite(view.duty);
-  const float either = model_.loss_doubt * loss_part +
-                       model_.reservoir_rate_per_s * state_.reservoir_doubt / balance.rise +
-                       (duty_known ? 0 : assumed_duty_doubt) + flow_doubt * flow_part;
+  const float either =
+      model_.loss_doubt * loss_part +
+      model_.reservoir_rate_per_s * state_.reservoir_doubt / balance.rise +
+      (duty_known ? 0 : assumed_duty_doubt) + flow_doubt * flow_part +
+      (balance.seconds > slow_report_s && stepped > step_switched ? step_doubt : 0);
   const float fan_part = loss_part * model_.fan_loss;
   const float fan_known_doubt = model_.fan_doubt * state_.fan;
   balance.doubt_up = model_.rise_doubt_up * balance.power + either +
@@ -198,12 +201,16 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   repair(view.now_ns);
   const float duty = duty_of(view);
   const auto dt = static_cast<float>(seconds_since(state_.at_ns, view.celsius_at_ns));
-  if (state_.at_ns == 0 || !(dt > 0.01F) || dt > gap_longest_s) {
+  // Since the last reading, also where that was a leap that waits.
+  const float since = state_.leap == Leap::waits ? dt - state_.waiting_s : dt;
+  const bool gap = since > gap_longest_s || dt > 2 * gap_longest_s;
+  if (state_.at_ns == 0 || !(dt > 0.01F) || gap) {
     restart(view, duty);
     return balance;
   }
   PlantState s = state_;
   const bool known = std::isfinite(duty) && std::isfinite(s.duty);
+  const float stepped = known ? std::fabs(duty - s.duty) : 0;
   balance.power = felt_power(s, duty, dt);
   const float sensor_part = part_reached(dt, model_.sensor_lag_s + 0.5F);
   const float fan = follow(
@@ -225,7 +232,8 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   const bool leapt = std::fabs(surprise_kelvin) > leap_kelvin + leap_quanta * view.quantum;
   const auto way = surprise_kelvin > 0 ? Leap::goes_up : Leap::goes_down;
   const bool seen_before =
-      s.leap == way || (s.leap == Leap::waits && confirms(surprise_kelvin, s.waiting_kelvin));
+      s.leap == way ||
+      (s.leap == Leap::waits && confirms(surprise_kelvin / dt, s.waiting_kelvin / s.waiting_s));
   if (leapt && !seen_before) {
     state_.leap = Leap::waits;
     state_.waiting_kelvin = surprise_kelvin;
@@ -242,6 +250,8 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   balance.seconds = dt;
   balance.unexplained = std::clamp(surprise_kelvin / (balance.rise * dt), -20.0F, 20.0F);
   balance.expected_rate = predicted;
+  balance.seen_rate = seen;
+  balance.coming = std::max(0.0F, seen) * (model_.heater_lag_s + model_.sensor_lag_s);
   balance.slack_s = std::fabs(s.stepped) * model_.lag_doubt_s + std::sqrt(s.untimed);
   balance.learned = model_.learned != 0;
   balance.by_air_and_flow = by_fan + by_flow;
@@ -251,7 +261,7 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   state_ = s;
   const float loss_part = std::fabs(still) / balance.rise;
   balance.loss_part = loss_part;
-  widen(balance, view, loss_part, std::fabs(by_flow) / balance.rise, above);
+  widen(balance, view, loss_part, std::fabs(by_flow) / balance.rise, above, stepped);
   follow_room(view, dt);
   if (known) learn_loss(view, balance, loss_part);
   state_.celsius = view.celsius;

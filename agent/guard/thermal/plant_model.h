@@ -58,7 +58,7 @@ class PlantModel {
   [[nodiscard]] float follow_duty(PlantState& s, float to, float dt) const noexcept;
   [[nodiscard]] float felt_power(PlantState& s, float duty, float dt) const noexcept;
   void widen(HeatBalance& balance, const HeaterView& view, float loss_part, float flow_part,
-             float above) const noexcept;
+             float above, float stepped) const noexcept;
   void follow_room(const HeaterView& view, float dt) noexcept;
   [[nodiscard]] float loss_at(float celsius) noexcept;
   void learn_loss(const HeaterView& view, const HeatBalance& balance, float loss_part) noexcept;

@@ -149,7 +149,7 @@ bool StillDetector::cannot_be_alive(const HeaterView& view, bool moved) const no
   const auto& s = state_;
   const auto lasted = static_cast<float>(seconds_since(s.since_ns, view.celsius_at_ns));
   const auto run = static_cast<float>(s.run);
-  if (s.blocks == 0 || lasted < view.scale * still_least_s || lasted > still_slow_s * run ||
+  if (s.blocks == 0 || lasted < view.scale * still_least_s || lasted > slow_report_s * run ||
       lasted < view.scale * still_longest_factor * s.longest_s) {
     return false;
   }
@@ -162,7 +162,16 @@ bool StillDetector::cannot_be_alive(const HeaterView& view, bool moved) const no
   if (!settled || kind_ == HeaterKind::chamber) return false;
   const bool pairs_learned = s.early.seen + s.late.seen >= still_pairs_least &&
                              lasted >= view.scale * still_longest_factor_pairs * s.longest_s;
-  return moved || (pairs_learned && s.evidence < needed);
+  const bool quiet = repeat_chance() > still_quiet_chance;
+  return moved || (pairs_learned && s.evidence < (quiet ? still_quiet_factor * needed : needed));
+}
+
+/// On its way to a target a reading passes through step after step.
+bool StillDetector::stopped_on_its_way(const HeaterView& view, bool moved) const noexcept {
+  const auto& s = state_;
+  const auto lasted = seconds_since(s.since_ns, view.celsius_at_ns);
+  return moved && !view.arrived && s.run >= still_stopped_repeats &&
+         lasted >= view.scale * still_stopped_s && s.move.moved >= still_stopped_kelvin(kind_);
 }
 
 Rule StillDetector::judge(const HeaterView& view) noexcept {
@@ -203,7 +212,8 @@ Rule StillDetector::judge(const HeaterView& view) noexcept {
     return Rule::none;
   }
   s.run = std::min(s.run + 1, 100000U);
-  return cannot_be_alive(view, must_have_moved(view)) ? Rule::still : Rule::none;
+  const bool moved = must_have_moved(view);
+  return cannot_be_alive(view, moved) || stopped_on_its_way(view, moved) ? Rule::still : Rule::none;
 }
 
 Finding StillDetector::step(const HeaterView& view) noexcept {

@@ -49,6 +49,9 @@ struct StillState {
 ///            (Wald's sequential test of a live reading against a frozen one); or
 /// 3. duty, fan and flow must have moved it (predicted_move.h).
 ///
+/// 4. on its way to a target it has repeated twice over 4 s while the model expects 3 K (bed 1.5 K)
+///    and more, and 3. says that it must have moved: at any interval, and without the rest.
+///
 /// d is the smallest change that the sensor's path has shown, sigma its noise without slow moves
 /// (second differences) and without rounding, q the chance that a reading in the middle of a step
 /// repeats: the worst case, since a good controller may hold it there. What a print stirs up is no
@@ -79,6 +82,7 @@ class StillDetector final : public Detector {
   [[nodiscard]] bool must_have_moved(const HeaterView& view) noexcept;
   [[nodiscard]] float repeat_chance() const noexcept;
   [[nodiscard]] bool cannot_be_alive(const HeaterView& view, bool moved) const noexcept;
+  [[nodiscard]] bool stopped_on_its_way(const HeaterView& view, bool moved) const noexcept;
   Rule judge(const HeaterView& view) noexcept;
 
   HeaterKind kind_;

@@ -65,6 +65,17 @@ bool multiple_of(float value, float step) {
   return std::fabs(steps - std::nearbyint(steps)) * step < 0.004F;
 }
 
+/// Until a reading has come to its target, nothing but the end of its power may stop it.
+bool follow_target(HeaterState& state) {
+  const float target = state.last_target;
+  if (!(std::fabs(target - state.approached) <= arrived_kelvin)) {
+    state.approached = target;
+    state.arrived = 0;
+  }
+  if (state.last_celsius >= target - arrived_kelvin) state.arrived = 1;
+  return state.arrived != 0;
+}
+
 void learn_quantum(float celsius, float& quantum) {
   if (!std::isfinite(celsius)) return;
   if (quantum > 0.5F && !multiple_of(celsius, 1.0F)) quantum = 0.1F;
@@ -185,6 +196,7 @@ void ThermalMonitor::look(std::size_t index, const StepInput& input,
   view.celsius = state.last_celsius;
   view.celsius_at_ns = state.last_at_ns;
   view.target_celsius = state.last_target;
+  view.arrived = follow_target(state);
   view.duty = reading.duty;
   view.quantum = state.quantum;
   view.own_celsius = input.own[index].celsius;

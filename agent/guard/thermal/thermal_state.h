@@ -30,6 +30,8 @@ struct HeaterState {
       0;  ///< A target > 0 was seen on its way; 0 = none since a reading.
   float last_celsius = unknown;
   float last_target = unknown;
+  float approached = unknown;  ///< The target that `arrived` is about.
+  std::uint8_t arrived = 0;
   float quantum = 1;               ///< Finest step seen: 1, 0.1 or 0.01 K.
   std::uint32_t active_rules = 0;  ///< Bits of Rule.
   std::uint32_t doubted = 0;       ///< 1 from a verdict that doubts the sensor until a reset.

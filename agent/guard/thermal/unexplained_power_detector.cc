@@ -40,6 +40,33 @@ float UnexplainedPowerDetector::threshold(const HeaterView& view, float kelvin,
   return view.scale * heat;
 }
 
+/// S+ that is enough. The more it will overheat, with what its lags still hold back, the less.
+float UnexplainedPowerDetector::enough_more(const HeaterView& view) const noexcept {
+  const auto& rule = power_rule(kind_);
+  const bool learned = view.balance.learned;
+  const float seconds = learned ? rule.more_s : std::max(rule.more_s, power_unlearned_s);
+  const float enough = threshold(view, rule.more_kelvin, seconds);
+  if (view.target_celsius == 0) return enough;
+  const float excess = view.celsius + (learned ? view.balance.coming : 0) - view.target_celsius;
+  if (!(excess > rule.above_kelvin)) return power_held_factor * enough;
+  if (!learned) return enough;
+  return enough * std::clamp(power_patience_kelvin / excess, power_patience_least, 1.0F);
+}
+
+/// S- that is enough. On its way to the target, or well below it, nothing holds the reading there.
+float UnexplainedPowerDetector::enough_less(const HeaterView& view) noexcept {
+  const auto& rule = power_rule(kind_);
+  const auto& balance = view.balance;
+  const float dt = balance.seconds;
+  const float missing = -balance.unexplained - power_lost_part * balance.power;
+  state_.lost += (missing - state_.lost) * dt / (dt + power_lost_s);
+  const float enough = threshold(view, rule.less_kelvin, rule.less_s);
+  if (!view.arrived || view.celsius < view.target_celsius - rule.below_kelvin) return enough;
+  if (kind_ == HeaterKind::chamber) return power_never;
+  if (balance.power > power_asked_least && state_.lost > 0) return power_lost_factor * enough;
+  return balance.power > power_full ? power_full_factor * enough : power_never;
+}
+
 Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   repair();
   const auto& balance = view.balance;
@@ -61,20 +88,8 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
   const float kept = back ? power_forget_s / (power_forget_s + dt) : 1;
   state_.down = view.heating_asked() ? sum_within((state_.down + less) * kept) : 0;  // Off: cools.
 
-  const float more_most = threshold(view, rule.more_kelvin, rule.more_s);
-  const float less_most = threshold(view, rule.less_kelvin, rule.less_s);
-  const bool above =
-      view.target_celsius == 0 || view.celsius > view.target_celsius + rule.above_kelvin;
-  const bool below = view.celsius < view.target_celsius - rule.below_kelvin;
-  const float needed_up = above ? more_most : power_held_factor * more_most;
-  state_.lost += (-u - power_lost_part * balance.power - state_.lost) * dt / (dt + power_lost_s);
-  const bool asked = balance.power > power_asked_least && kind_ != HeaterKind::chamber;
-  const bool lost = asked && state_.lost > 0;
-  const bool full = balance.power > power_full && kind_ != HeaterKind::chamber;
-  const float needed_down = below  ? less_most
-                            : lost ? power_lost_factor * less_most
-                            : full ? power_full_factor * less_most
-                                   : 1e9F;
+  const float needed_up = enough_more(view);
+  const float needed_down = enough_less(view);
   // A verdict never rests on one reading. A leap that waited for its confirmation is two, and so,
   // where reports are slow, is a sum that was well on its way before.
   const auto count = [&](std::uint32_t before, float sum_before, float needed) {
@@ -97,7 +112,8 @@ Rule UnexplainedPowerDetector::judge(const HeaterView& view) noexcept {
     return out || state_.found == Rule::power_sensor_out ? Rule::power_sensor_out
                                                          : Rule::power_missing;
   }
-  const bool over = state_.up > 0.5F * more_most || state_.down > 0.5F * less_most;
+  const bool over = state_.up > 0.5F * threshold(view, rule.more_kelvin, rule.more_s) ||
+                    state_.down > 0.5F * threshold(view, rule.less_kelvin, rule.less_s);
   return over ? state_.found : Rule::none;
 }
 

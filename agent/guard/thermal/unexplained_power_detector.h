@@ -23,9 +23,11 @@ struct UnexplainedPowerState {
 /// u is a fraction of full power, S full-power seconds: the heat that nobody can account for, in
 /// units that hold for a 25 W hotend as for an 800 W bed. A deviation that its controller holds
 /// (the reading stays at its target) is no runaway yet and needs a larger S; D6 tells of it.
-/// Down: the same, unless most of what is asked for has been missing for a while (`lost`), which no
-/// draft does. A reading that falls faster than any cooling is a sensor that came out, else the
-/// heater (or its sensor) is off.
+/// One that will overheat by E (past its target, with what its lags hold back) needs less: h times
+/// 12 K / E.
+/// Down: the same, unless it is still on its way to the target, or most of what is asked for has
+/// been missing for a while (`lost`), which no draft does. A reading that falls faster than any
+/// cooling is a sensor that came out, else the heater (or its sensor) is off.
 class UnexplainedPowerDetector final : public Detector {
  public:
   UnexplainedPowerDetector(const HeaterProfile& profile, UnexplainedPowerState& state) noexcept;
@@ -34,6 +36,8 @@ class UnexplainedPowerDetector final : public Detector {
  private:
   void repair() noexcept;
   [[nodiscard]] float threshold(const HeaterView& view, float kelvin, float seconds) const noexcept;
+  [[nodiscard]] float enough_more(const HeaterView& view) const noexcept;
+  float enough_less(const HeaterView& view) noexcept;
   Rule judge(const HeaterView& view) noexcept;
 
   HeaterKind kind_;

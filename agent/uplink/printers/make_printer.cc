@@ -1,5 +1,6 @@
 #include "agent/uplink/printers/make_printer.h"
 
+#include "agent/uplink/printers/bambu_client.h"
 #include "agent/uplink/printers/moonraker.h"
 #include "agent/uplink/printers/octoprint.h"
 #include "agent/uplink/printers/prusalink.h"
@@ -27,6 +28,7 @@ std::shared_ptr<const HttpAccess> http_access(const PrinterSettings& settings) {
 
 std::shared_ptr<PrinterClient> make_printer(asio::io_context& io, const Clock& clock,
                                             HttpWorker& http, const PrinterSettings& settings) {
+  if (settings.kind == "bambu") return BambuClient::create(io, clock, settings);
   const PollingClient::Parts parts{io,
                                    clock,
                                    http,

@@ -156,6 +156,14 @@ void HttpServer::set_running(bool running) {
   while (!connections_.empty()) drop(connections_.front());
 }
 
+void HttpServer::set_answering(bool answering) {
+  const bool again = answering && !answering_;
+  answering_ = answering;
+  if (!again) return;
+  const std::list<std::shared_ptr<Connection>> all = connections_;
+  for (const auto& connection : all) deliver(connection);
+}
+
 void HttpServer::accept(std::shared_ptr<Stream> stream) {
   const auto connection = std::make_shared<Connection>();
   connection->stream = std::move(stream);
@@ -227,7 +235,8 @@ void HttpServer::handle(const std::shared_ptr<Connection>& connection) {
 void HttpServer::upgrade(const std::shared_ptr<Connection>& connection) {
   const HttpRequest& request = connection->parser.request;
   if (!upgrade_(request)) {
-    write(*connection, json_response(401, {{"error", {{"code", 401}, {"message", "Unauthorized"}}}}));
+    write(*connection,
+          json_response(401, {{"error", {{"code", 401}, {"message", "Unauthorized"}}}}));
     return connection->stream->finish();
   }
   connection->stream->write(
@@ -241,7 +250,7 @@ void HttpServer::upgrade(const std::shared_ptr<Connection>& connection) {
 // Answers all that are due, in the order of the questions.
 void HttpServer::deliver(const std::shared_ptr<Connection>& connection) {
   while (!connection->dropped && !connection->slots.empty() && connection->slots.front()->due) {
-    if (setup_.faults->has("silent")) return;
+    if (!answering_ || setup_.faults->has("silent")) return;
     const auto slot = connection->slots.front();
     connection->slots.pop_front();
     setup_.requests->end();
@@ -262,7 +271,8 @@ void HttpServer::write(Connection& connection, const HttpResponse& response) {
     head += "Location: http://127.0.0.1:9/elsewhere\r\n";
     body.clear();
   }
-  head = "HTTP/1.1 " + std::to_string(status) + " " + reason_of(status) + "\r\n" + head;
+  head = "HTTP/1.1 " + std::to_string(status) + " " +
+         (response.reason.empty() ? reason_of(status) : response.reason) + "\r\n" + head;
   if (!setup_.server.empty()) head += "Server: " + setup_.server + "\r\n";
   for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
   if (!body.empty()) head += "Content-Type: " + response.type + "\r\n";

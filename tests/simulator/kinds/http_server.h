@@ -18,8 +18,8 @@ namespace firebreak::sim {
 struct HttpRequest {
   std::string method;
   std::string target;
-  std::string path;                          // without the query, decoded
-  std::map<std::string, std::string> query;  // decoded
+  std::string path;                            // without the query, decoded
+  std::map<std::string, std::string> query;    // decoded
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   std::string header(const std::string& name) const {
@@ -33,6 +33,7 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 200;
   std::string body;
+  std::string reason = "";  // empty: the usual words
   std::string type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
 };
@@ -62,6 +63,8 @@ class HttpServer {
   const std::string& address() const { return listener_.address(); }
   // False: the service is dead, connections end and new ones are refused.
   void set_running(bool running);
+  // False: the board stands still; what is asked waits.
+  void set_answering(bool answering);
   void advance() { timers_.run(setup_.printer->now()); }
   std::optional<Nanos> next_event() const { return timers_.next(); }
 
@@ -85,6 +88,7 @@ class HttpServer {
   Listener listener_;
   Timers timers_;
   std::list<std::shared_ptr<Connection>> connections_;
+  bool answering_ = true;
 };
 
 HttpResponse json_response(int status, const nlohmann::json& body);

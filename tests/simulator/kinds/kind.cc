@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/simulator/kinds/bambu.h"
 #include "tests/simulator/kinds/klipper.h"
 #include "tests/simulator/kinds/moonraker.h"
 #include "tests/simulator/kinds/octoprint.h"
@@ -30,11 +31,9 @@ struct KindEntry {
 };
 
 constexpr KindEntry kKinds[] = {
-    {"klipper", make<Klipper>},
-    {"moonraker", make<Moonraker>},
-    {"octoprint", make<OctoPrint>},
-    {"prusalink", make<PrusaLink>},
-    {"reprapfirmware", make<RepRapFirmware>},
+    {"bambu", make<Bambu>},         {"klipper", make<Klipper>},
+    {"moonraker", make<Moonraker>}, {"octoprint", make<OctoPrint>},
+    {"prusalink", make<PrusaLink>}, {"reprapfirmware", make<RepRapFirmware>},
 };
 
 }  // namespace
@@ -101,6 +100,7 @@ void adapt_dialect(const KindSetup& setup, Dialect* dialect) {
   dialect->baud = 0;
   dialect->ring_bytes = 4096;
   dialect->line_bytes = 512;
+  if (setup.kind == "prusalink" || setup.kind == "bambu") return;
   // Klipper and RepRapFirmware have checks of their own. A build of the board's engine that checks
   // nothing heats to what it is told.
   dialect->thermal_protection = false;

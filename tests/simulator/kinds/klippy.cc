@@ -249,7 +249,7 @@ void Klippy::enter(KlippyState state, std::string message) {
 // What blocks a G-code command returns at once, as if it had worked (recorded: stop_during_m109).
 void Klippy::shutdown(const std::string& reason) {
   if (printer_->firmware().ignores_halt()) return;
-  printer_->stop(reason);
+  if (!printer_->firmware().hung()) printer_->stop(reason);  // else it hears of it when it wakes
   microcontroller_down_ = true;
   if (state_ == KlippyState::error) return enter(KlippyState::shutdown, message_);
   if (state_ != KlippyState::ready && state_ != KlippyState::startup) return;
@@ -441,7 +441,9 @@ void Klippy::advance() {
 }
 
 std::optional<Nanos> Klippy::next_event() const {
-  Nanos next = std::min(next_sample_, next_check_);
+  const bool gone = state_ == KlippyState::gone;
+  Nanos next = gone ? printer_->now() + kCheckPeriod : next_check_;
+  if (!gone && state_ != KlippyState::startup) next = std::min(next, next_sample_);
   if (!queries_.empty() || !subscriptions_.empty()) next = std::min(next, next_serve_);
   if (const auto timer = timers_.next()) next = std::min(next, *timer);
   if (lease_until_) next = std::min(next, *lease_until_);

@@ -46,6 +46,8 @@ const Moonraker::Method Moonraker::kMethods[] = {
     {"GET", "/printer/query_endstops/status", "printer.query_endstops.status",
      "query_endstops/status"},
     {"POST", "/printer/gcode/script", "printer.gcode.script", "gcode/script"},
+    {"GET", "/printer/gcode/script", "printer.gcode.script", "gcode/script"},
+    {"POST", "/printer/print/start", "printer.print.start", "gcode/script"},
     {"GET", "/printer/gcode/help", "printer.gcode.help", "gcode/help"},
     {"POST", "/printer/print/pause", "printer.print.pause", "pause_resume/pause"},
     {"POST", "/printer/print/resume", "printer.print.resume", "pause_resume/resume"},
@@ -55,8 +57,8 @@ const Moonraker::Method Moonraker::kMethods[] = {
 Moonraker::Moonraker(KindContext context)
     : Kind(std::move(context)),
       http_({context_.reactor, context_.printer, &faults_, &requests_, "TornadoServer/6.2"},
-            [this](const HttpRequest& request, HttpServer::Reply reply) {
-              serve(request, std::move(reply));
+            [this](const HttpRequest& request, const HttpServer::Reply& reply) {
+              serve(request, reply);
             }),
       socket_(context_.reactor, &faults_, &timers_, &requests_),
       klippy_(context_.printer, context_.setup,
@@ -83,11 +85,21 @@ bool Moonraker::allowed(const HttpRequest& request) const {
          (token != request.query.end() && token->second == setup().api_key);
 }
 
-void Moonraker::serve(const HttpRequest& request, HttpServer::Reply reply) {
-  const auto refuse = [&reply](int code, const std::string& text) {
-    reply(json_response(code, {{"error", {{"code", code}, {"message", text}, {"traceback", ""}}}}));
-  };
-  if (!allowed(request) && request.path != "/access/info") return refuse(401, "Unauthorized");
+HttpResponse Moonraker::to_http(const Outcome& outcome) {
+  if (outcome.code == 0) return json_response(200, {{"result", outcome.result}});
+  HttpResponse response = json_response(
+      outcome.code,
+      {{"error", {{"code", outcome.code}, {"message", outcome.message}, {"traceback", ""}}}});
+  // Recorded: Klipper's words stand in the status line as well.
+  const std::size_t line = outcome.message.find('\n');
+  if (outcome.code == 400) response.reason = outcome.message.substr(0, line);
+  return response;
+}
+
+void Moonraker::serve(const HttpRequest& request, const HttpServer::Reply& reply) {
+  if (!allowed(request) && request.path != "/access/info") {
+    return reply(to_http({nullptr, 401, "Unauthorized"}));
+  }
   for (const Method& method : kMethods) {
     if (request.path != method.path || request.method != method.http_method) continue;
     Json params = request.json();
@@ -95,16 +107,12 @@ void Moonraker::serve(const HttpRequest& request, HttpServer::Reply reply) {
     if (std::strcmp(method.path, "/printer/objects/query") == 0 && params.empty()) {
       params["objects"] = objects_of(request.query);
     }
-    if (request.query.count("script") > 0) params["script"] = request.query.at("script");
-    return call(method, params, 0, [reply](const Outcome& outcome) {
-      if (outcome.code == 0) return reply(json_response(200, {{"result", outcome.result}}));
-      reply(json_response(outcome.code, {{"error",
-                                          {{"code", outcome.code},
-                                           {"message", outcome.message},
-                                           {"traceback", ""}}}}));
-    });
+    for (const char* name : {"script", "filename"}) {
+      if (request.query.count(name) > 0) params[name] = request.query.at(name);
+    }
+    return call(method, params, 0, [reply](const Outcome& outcome) { reply(to_http(outcome)); });
   }
-  refuse(404, "Not Found");
+  reply(to_http({nullptr, 404, "Not Found"}));
 }
 
 void Moonraker::call(const Method& method, const Json& params, int session, Answer answer) {
@@ -115,6 +123,9 @@ void Moonraker::call(const Method& method, const Json& params, int session, Answ
   Json own = params;
   if (std::strcmp(method.klippy, "objects/subscribe") == 0) {
     own["response_template"] = {{"push", "status"}};
+  }
+  if (std::strcmp(method.path, "/printer/print/start") == 0) {
+    own["script"] = "SDCARD_PRINT_FILE FILENAME=" + params.value("filename", "");
   }
   call_klippy(session > 0 ? session : kOwnClient, method.klippy, own, std::move(answer));
 }
@@ -293,9 +304,9 @@ bool Moonraker::print(const std::string& name, const std::string& gcode) {
 
 std::initializer_list<const char*> Moonraker::own_faults() const {
   static constexpr std::initializer_list<const char*> kFaults = {
-      "gone",         "klippy_gone",   "silent",       "slow",        "frozen_values",
-      "wrong_key",    "redirect",      "big_body",     "endless_body", "invalid_utf8",
-      "wrong_shape",  "cut_off",       "other_printer", "close_mid_frame"};
+      "gone",        "klippy_gone", "silent",        "slow",           "frozen_values",
+      "wrong_key",   "redirect",    "big_body",      "endless_body",   "invalid_utf8",
+      "wrong_shape", "cut_off",     "other_printer", "close_mid_frame"};
   return kFaults;
 }
 

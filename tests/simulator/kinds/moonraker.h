@@ -49,7 +49,8 @@ class Moonraker : public Kind {
   static const Method kMethods[];
 
   bool allowed(const HttpRequest& request) const;
-  void serve(const HttpRequest& request, HttpServer::Reply reply);
+  static HttpResponse to_http(const Outcome& outcome);
+  void serve(const HttpRequest& request, const HttpServer::Reply& reply);
   void call(const Method& method, const Json& params, int session, Answer answer);
   void call_klippy(int client, const std::string& method, const Json& params, Answer answer);
   Outcome own_answer(const Method& method);

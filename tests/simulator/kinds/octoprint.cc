@@ -75,6 +75,8 @@ HttpResponse OctoPrint::serve(const HttpRequest& request) {
   if (key != setup().api_key || faults_.has("wrong_key")) return refusal(403, "Invalid API key");
   for (const Route& route : kRoutes) {
     if (request.method != route.method || request.path != route.path) continue;
+    const bool json_type = request.header("content-type").starts_with("application/json");
+    if (request.method == "POST" && !json_type) return refusal(400, "Expected content-type JSON");
     if (request.method == "POST" && !request.json().is_object()) {
       return refusal(400, "Malformed JSON body in request");
     }
@@ -84,9 +86,8 @@ HttpResponse OctoPrint::serve(const HttpRequest& request) {
 }
 
 HttpResponse OctoPrint::get_version(const HttpRequest&) {
-  return json_response(200, {{"api", "0.1"},
-                             {"server", kVersion},
-                             {"text", std::string("OctoPrint ") + kVersion}});
+  return json_response(
+      200, {{"api", "0.1"}, {"server", kVersion}, {"text", std::string("OctoPrint ") + kVersion}});
 }
 
 HttpResponse OctoPrint::get_server(const HttpRequest&) {
@@ -111,7 +112,8 @@ HttpResponse OctoPrint::get_connection(const HttpRequest&) {
                                {"baudrates", {250000, 115200}},
                                {"portPreference", kPort},
                                {"ports", {kPort}},
-                               {"printerProfilePreference", "_default"}}}});
+                               {"printerProfilePreference", "_default"},
+                               {"printerProfiles", {{{"id", "_default"}, {"name", "Default"}}}}}}});
 }
 
 HttpResponse OctoPrint::post_connection(const HttpRequest& request) {
@@ -178,19 +180,24 @@ OctoPrint::Json OctoPrint::history() const {
 HttpResponse OctoPrint::get_job(const HttpRequest&) {
   const bool has_file = operational() && !job_.name().empty();
   const Json name = has_file ? Json(job_.name()) : Json();
-  const Json file = {{"date", nullptr},
-                     {"display", name},
-                     {"name", name},
-                     {"origin", has_file ? Json("local") : Json()},
-                     {"path", name},
-                     {"size", has_file ? Json(job_.size()) : Json()}};
+  const Json file = {{"date", nullptr}, {"display", name},
+                     {"name", name},    {"origin", has_file ? Json("local") : Json()},
+                     {"path", name},    {"size", has_file ? Json(job_.size()) : Json()}};
   const bool active = job_.active();
-  Json body = {{"job", {{"estimatedPrintTime", nullptr}, {"file", file}, {"lastPrintTime", nullptr}}},
+  const Json user = has_file ? Json("_api") : Json();
+  Json body = {{"job",
+                {{"averagePrintTime", nullptr},
+                 {"estimatedPrintTime", nullptr},
+                 {"filament", nullptr},
+                 {"file", file},
+                 {"lastPrintTime", nullptr},
+                 {"user", user}}},
                {"progress",
                 {{"completion", active ? Json(100 * job_.progress()) : Json()},
                  {"filepos", active ? Json(job_.position()) : Json()},
                  {"printTime", active ? Json(job_.print_seconds(printer().now())) : Json()},
-                 {"printTimeLeft", nullptr}}},
+                 {"printTimeLeft", nullptr},
+                 {"printTimeLeftOrigin", nullptr}}},
                {"state", state_text()}};
   if (!error_.empty()) body["error"] = error_;
   return json_response(200, body);
@@ -201,7 +208,9 @@ HttpResponse OctoPrint::post_job(const HttpRequest& request) {
   const Json body = request.json();
   const Json command = body.value("command", Json());
   if (command == "pause") {
-    if (!job_.active()) return refusal(409, "Printer is neither printing nor paused, 'pause' command cannot be performed");
+    if (!job_.active())
+      return refusal(409,
+                     "Printer is neither printing nor paused, 'pause' command cannot be performed");
     const std::string action = body.value("action", "toggle");
     const bool paused = job_.state() == PrintJob::State::paused;
     if (action == "resume" || (action == "toggle" && paused)) {
@@ -211,8 +220,11 @@ HttpResponse OctoPrint::post_job(const HttpRequest& request) {
     }
     return done();
   }
+  if (command == "start" && !job_.active()) return done();  // nothing is selected
   if (command != "cancel") return refusal(400, "command is invalid");
-  if (!job_.active()) return refusal(409, "Printer is neither printing nor paused, 'cancel' command cannot be performed");
+  if (!job_.active())
+    return refusal(409,
+                   "Printer is neither printing nor paused, 'cancel' command cannot be performed");
   cancel();
   return done();
 }
@@ -247,10 +259,12 @@ HttpResponse OctoPrint::post_command(const HttpRequest& request) {
 HttpResponse OctoPrint::post_tool(const HttpRequest& request) {
   if (!operational()) return not_operational();
   const Json targets = request.json().value("targets", Json::object());
-  if (!targets.is_object() || !targets.contains("tool0") || !targets["tool0"].is_number()) {
-    return refusal(400, "targets is invalid");
+  if (!targets.is_object()) return refusal(400, "targets is invalid");
+  for (const auto& [tool, target] : targets.items()) {
+    if (!target.is_number()) return refusal(400, "targets is invalid");
   }
-  host_.send("M104 T0 S" + targets["tool0"].dump());
+  // Other tools than the first are taken and not there.
+  if (targets.contains("tool0")) host_.send("M104 T0 S" + targets["tool0"].dump());
   return done();
 }
 

@@ -56,7 +56,8 @@ bool PrusaLink::digest_fits(const HttpRequest& request, const std::string& field
   const std::string secret = md5_hex(setup().user + ":" + kRealm + ":" + setup().password);
   const std::string question = md5_hex(request.method + ":" + request.target);
   std::string middle = ":" + nonce + ":";
-  if (!field("qop").empty()) middle += field("nc") + ":" + field("cnonce") + ":" + field("qop") + ":";
+  if (!field("qop").empty())
+    middle += field("nc") + ":" + field("cnonce") + ":" + field("qop") + ":";
   return field("response") == md5_hex(secret + middle + question);
 }
 
@@ -169,8 +170,10 @@ PrusaLink::Json PrusaLink::status() const {
 
 PrusaLink::Json PrusaLink::info() const {
   const std::string serial = faults_.has("other_printer") ? "SN00000000ANOTHER" : setup().serial;
-  return {{"nozzle_diameter", 0.4},  {"mmu", false},
-          {"serial", serial},        {"hostname", host_name()},
+  return {{"nozzle_diameter", 0.4},
+          {"mmu", false},
+          {"serial", serial},
+          {"hostname", host_name()},
           {"min_extrusion_temp", 170}};
 }
 
@@ -185,6 +188,7 @@ PrusaLink::Json PrusaLink::job() const {
 
 void PrusaLink::advance() {
   http_.set_running(printer().board_power() && !faults_.has("gone"));
+  http_.set_answering(!printer().firmware().hung());
   http_.advance();
   host_.pump();
   if (printer().firmware().state() == FirmwareState::halted) job_.fail(printer().now());

@@ -271,6 +271,7 @@ void RepRapFirmware::check_heaters() {
 void RepRapFirmware::advance() {
   const bool awake = printer().firmware().state() != FirmwareState::booting;
   http_.set_running(printer().board_power() && awake && !faults_.has("gone"));
+  http_.set_answering(!printer().firmware().hung());
   http_.advance();
   host_.pump();
   check_heaters();

@@ -49,9 +49,8 @@ std::string WebSocket::accept_key(const std::string& key) { return sha1_base64(k
 
 void WebSocket::send(const std::string& text) {
   const std::string spoilt = faults_->spoil(text);
-  const wslay_event_msg message{WSLAY_TEXT_FRAME,
-                                reinterpret_cast<const std::uint8_t*>(spoilt.data()),
-                                spoilt.size()};
+  const wslay_event_msg message{
+      WSLAY_TEXT_FRAME, reinterpret_cast<const std::uint8_t*>(spoilt.data()), spoilt.size()};
   wslay_event_queue_msg(context_, &message);
   flush();
 }

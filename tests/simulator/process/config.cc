@@ -108,11 +108,13 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
                                "uuid",
                                "lines_before_start",
                                "emergency_parser",
+                               "emergency_bytes",
                                "thermal_protection",
                                "sdcard",
                                "homing_fails",
                                "ring_bytes",
                                "full_input",
+                               "motion_slowness",
                                "queue_lines",
                                "line_bytes",
                                "block_moves",
@@ -132,6 +134,8 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
   section.get("uuid", &dialect->uuid);
   section.get("lines_before_start", &dialect->lines_before_start);
   section.get("emergency_parser", &dialect->emergency_parser);
+  section.get("emergency_bytes", &dialect->emergency_bytes);
+  if (dialect->emergency_bytes) dialect->emergency_parser = false;
   section.get("thermal_protection", &dialect->thermal_protection);
   section.get("sdcard", &dialect->sdcard);
   section.get("homing_fails", &dialect->homing_fails);
@@ -140,6 +144,7 @@ void read_dialect(const YAML::Node& node, Dialect* dialect) {
   section.get("line_bytes", &dialect->line_bytes);
   section.get("block_moves", &dialect->block_moves);
   section.get("baud", &dialect->baud);
+  section.get("motion_slowness", &dialect->motion_slowness);
   section.get_milliseconds("boot_ms", &dialect->boot_time);
   section.get_milliseconds("homing_ms", &dialect->homing_time);
   section.get_milliseconds("leveling_ms", &dialect->leveling_time);
@@ -275,6 +280,7 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
                                "bed",
                                "ambient_celsius",
                                "seed",
+                               "record",
                                "kind",
                                "socket",
                                "listen",
@@ -291,6 +297,9 @@ PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& f
   setup.printer.name = section.need("name");
   setup.printer.seed = seed;
   read_kind(section, folder, &setup);
+  std::string record;
+  section.get("record", &record);
+  if (!record.empty()) setup.record = resolve(folder, record);
   section.get("relay", &setup.relay);
   if (!config.boards.empty()) setup.board = config.boards.front().name;
   section.get("board", &setup.board);

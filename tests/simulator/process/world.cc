@@ -270,10 +270,19 @@ void World::read_port(PrinterUnit& unit) {
   const std::int64_t now = monotonic_ns();
   if (bytes.empty()) return;
   unit.bytes_read += bytes.size();
+  if (unit.record.is_open())
+    unit.record.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
   if (const int halts = unit.watcher.take(bytes); halts > 0) {
     unit.halts_seen += static_cast<std::uint64_t>(halts);
     journal_.write(now, "m112_read",
                    {{"printer", unit.printer.config().name}, {"seen", unit.halts_seen}});
+  }
+  const bool pair = unit.last_byte == '\xF0' && bytes.front() == '\x0F';
+  unit.last_byte = bytes.back();
+  const bool out_of_band = pair || bytes.find("\xF0\x0F") != std::string_view::npos;
+  if (out_of_band && unit.setup.printer.dialect.emergency_bytes) {
+    journal_.write(now, "stop_read",
+                   {{"printer", unit.printer.config().name}, {"kind", "marlin"}, {"how", "F0 0F"}});
   }
   const Nanos elapsed = Nanos{now - base_ns_} - unit.printer.now();
   if (elapsed > Nanos{0}) unit.printer.advance(elapsed);

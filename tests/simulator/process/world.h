@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,12 +38,16 @@ class UnitReactor final : public Reactor {
 // One printer with its port, or the service of its kind, and what was seen there.
 struct PrinterUnit {
   PrinterUnit(const PrinterSetup& from, World* world)
-      : setup(from), printer(from.printer), port(from.port), reactor(world, this) {}
+      : setup(from), printer(from.printer), port(from.port), reactor(world, this) {
+    if (!setup.record.empty()) record.open(setup.record, std::ios::binary | std::ios::app);
+  }
   PrinterSetup setup;
   Printer printer;
   Port port;
+  std::ofstream record;
   HaltWatcher watcher;
   std::uint64_t halts_seen = 0;
+  char last_byte = 0;  // of what was read
   std::uint64_t bytes_read = 0;
   bool reading = true;  // false: the fault not_reading
   bool dtr_low = false;

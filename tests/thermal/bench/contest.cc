@@ -193,6 +193,7 @@ std::vector<Outcome> play_fault(const Prepared& prepared, const PrintProgram& pr
   const double limit = limit_celsius(fault.heater);
   Heat heat;
   bool broken = false;
+  double asked_s = 0;
   while (left > 0) {
     printer.tick();
     const auto& heater = printer.heaters()[index];
@@ -203,6 +204,7 @@ std::vector<Outcome> play_fault(const Prepared& prepared, const PrintProgram& pr
       heat.from = heat.hottest = std::max(body, heater.target);
     }
     heat.hottest = std::max(heat.hottest, body);
+    if (broken) asked_s += heater.duty * Printer::tick_s;
     if (broken && printer.t_s() - printer.fault_at_s() > give_up) break;
     ears.listen(printer);
     double peak = -1;
@@ -214,6 +216,7 @@ std::vector<Outcome> play_fault(const Prepared& prepared, const PrintProgram& pr
       runners[i].describe(outcome);
       outcome.early = !broken;
       outcome.trip_s = broken ? printer.t_s() - printer.fault_at_s() : -1;
+      outcome.asked_s = static_cast<float>(asked_s);
       if (broken && peak < 0) peak = printer.peak_if_cut(index);
       if (broken) heat.note(outcome, peak, limit);
     }

@@ -26,6 +26,7 @@ struct Outcome {
   double trip_s = -1;     ///< Since the fault (faults) or the start (lives); negative: never.
   bool early = false;     ///< It tripped before the fault.
   float overshoot = 0;    ///< Hottest of the body over the hotter of target and start, K.
+  float asked_s = 0;      ///< Seconds of full power that were asked for from the fault to the trip.
   float past_limit = 0;   ///< Hottest of the body over the limit, K; negative: below.
   std::uint8_t rule = 0;  ///< guard::thermal::Rule
   std::uint8_t heater = 0;

@@ -158,6 +158,7 @@ json judge_fault(const std::vector<std::vector<Outcome>>& runs, std::size_t entr
   std::vector<double> seconds;
   std::vector<double> overshoot;
   std::vector<double> past;
+  std::vector<double> asked;
   std::map<std::string, int> rules;
   std::uint64_t early = 0;
   std::uint64_t missed = 0;
@@ -170,6 +171,7 @@ json judge_fault(const std::vector<std::vector<Outcome>>& runs, std::size_t entr
     }
     seconds.push_back(outcome.trip_s < 0 ? infinite : outcome.trip_s);
     if (outcome.trip_s < 0) ++missed;
+    asked.push_back(outcome.trip_s < 0 ? infinite : outcome.asked_s);
     overshoot.push_back(outcome.overshoot);
     past.push_back(outcome.past_limit);
     if (outcome.rule != 0 && outcome.trip_s >= 0) ++rules[rule_name(outcome.rule)];
@@ -180,6 +182,8 @@ json judge_fault(const std::vector<std::vector<Outcome>>& runs, std::size_t entr
           {"missed", missed},
           {"p50", as_json(bootstrap_quantile(seconds, 0.5, 1))},
           {"p95", as_json(bootstrap_quantile(seconds, 0.95, 2))},
+          {"asked_p50", rounded(quantile(asked, 0.5))},
+          {"asked_p95", rounded(quantile(asked, 0.95))},
           {"overshoot_p99", rounded(quantile(overshoot, 0.99))},
           {"past_limit_max", rounded(quantile(past, 1.0))},
           {"rules", rules}};

@@ -65,6 +65,15 @@ TEST(HostLine, sees_motion_tools_fans_and_reports) {
   EXPECT_FALSE(parse_host_line("M155").sets_autoreport);
 }
 
+TEST(HostLine, knows_the_beginning_of_a_binary_transfer) {
+  for (const auto* line : {"M28 B1", "M28B1", "N4 M28 B1 x.gco*17"}) {
+    EXPECT_TRUE(parse_host_line(line).begins_binary) << line;
+  }
+  for (const auto* line : {"M28 B0", "M28 part.gco", "M28 Bracket", "M28", "M280 B1"}) {
+    EXPECT_FALSE(parse_host_line(line).begins_binary) << line;
+  }
+}
+
 TEST(HostLine, knows_an_m118_that_would_read_as_a_report) {
   for (const auto* line : {"M118 T:20.00 /0.00", "M118 ok T:20 /0", "M118 ok", "M118 P0 T:1",
                            "M118 Error:Printer halted. kill() called!", "N9 M118 start*17",

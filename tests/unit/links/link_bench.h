@@ -52,10 +52,12 @@ class FakePort final : public SerialPort {
     if (has_dtr) dtr.push_back(high);
     return has_dtr;
   }
-  bool set_baud(int rate) noexcept override {
-    bauds.push_back(rate);
+  bool set_line(const LineSettings& wanted) noexcept override {
+    set.push_back(wanted);
+    settings = wanted;
     return true;
   }
+  LineSettings line() const noexcept override { return settings; }
 
   /// Lets `count` bytes leave for the printer; returns them.
   std::string drain(std::size_t count) {
@@ -69,7 +71,8 @@ class FakePort final : public SerialPort {
   int opens = 0, number = -1;
   bool lost = false, has_dtr = true, adoptable = false;
   std::vector<bool> dtr;
-  std::vector<int> bauds;
+  std::vector<LineSettings> set;
+  LineSettings settings{115200};
   Error error;
 };
 
@@ -88,7 +91,7 @@ class FakeHost final : public HostPort {
     return {bytes.size(), false};
   }
   bool attached() noexcept override { return open; }
-  int baud() noexcept override { return rate; }
+  LineSettings line() noexcept override { return settings; }
   void hang_up() noexcept override {
     ++hang_ups;
     open = false;
@@ -96,7 +99,8 @@ class FakeHost final : public HostPort {
 
   std::string to_printer, got;
   std::size_t chunk = 1000;
-  int rate = 115200, hang_ups = 0;
+  LineSettings settings{115200};
+  int hang_ups = 0;
   bool open = false, reads = true;
 };
 

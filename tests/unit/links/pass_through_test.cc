@@ -77,12 +77,12 @@ TEST_F(PassThrough, keeps_at_most_64_bytes_in_the_ports_queue) {
   bench.host.to_printer = lines;
   bench.bytes_per_step = 3;  // A port that hardly drains.
   bench.run(2s);
-  EXPECT_LE(bench.port.deepest, LinkCore::max_queued);
+  EXPECT_LE(bench.port.deepest, 64U);
   EXPECT_GT(bench.host.to_printer.size(), lines.size() / 2);  // The host waits; nothing is lost.
   bench.bytes_per_step = 57;
   bench.run(3s);
   EXPECT_EQ(bench.raw, lines);
-  EXPECT_LE(bench.port.deepest, LinkCore::max_queued);
+  EXPECT_LE(bench.port.deepest, 64U);
 }
 
 TEST_F(PassThrough, puts_a_question_of_its_own_only_between_lines) {
@@ -130,7 +130,6 @@ TEST_F(PassThrough, notes_the_part_fan) {
 
 TEST_F(PassThrough, lets_only_the_allowlist_pass_while_latched) {
   latch();
-  EXPECT_EQ(bench.host.got, "//action:cancel\n");
   bench.host.got.clear();
   bench.raw.clear();
   bench.host.to_printer =
@@ -141,6 +140,40 @@ TEST_F(PassThrough, lets_only_the_allowlist_pass_while_latched) {
   const auto& got = bench.host.got;
   EXPECT_EQ(got.find("Error:Firebreak: printer p1 is stopped"), 0U);
   EXPECT_EQ(got.find("Error:", 1), std::string::npos);  // Once for the group.
+}
+
+TEST_F(PassThrough, tells_each_host_of_a_stop_in_the_form_that_it_shows) {
+  reports = false;
+  bench.answer = [](const std::string&) { return ""; };
+  bench.host.to_printer = "G1 X10\n";
+  bench.run(200ms);
+  bench.host.got.clear();
+  latch();
+  const std::string why =
+      "Firebreak: printer p1 is stopped: nothing passes until it is reset at the machine\n";
+  EXPECT_EQ(bench.host.got,
+            "//action:cancel\nok\n//action:notification " + why + "!! " + why + "Error:" + why);
+  // Hosts look for these anywhere in a line, and would take it for something else.
+  for (const auto* word : {"ok", "rs", "resend", "line number", "checksum", "expected line",
+                           "format error", "cannot", "open failed", "workdir", "T:", "B:"}) {
+    EXPECT_EQ(why.find(word), std::string::npos) << word;
+  }
+}
+
+TEST_F(PassThrough, hangs_up_a_host_whose_job_was_stopped_so_that_nothing_resumes) {
+  bench.host.to_printer = "G1 X10\n";
+  bench.run(1s);
+  latch();
+  bench.run(20s);
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 1);
+  bench.host.open = true;  // It has opened the port again.
+  bench.run(1s);
+  latch();
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 1);
 }
 
 TEST_F(PassThrough, drops_what_the_host_had_pending_when_a_latch_begins) {
@@ -173,6 +206,48 @@ TEST_F(PassThrough, passes_again_when_the_latch_is_over) {
   bench.host.to_printer = "G28 Y\n";
   bench.run(100ms);
   EXPECT_EQ(bench.raw, "G28 Y\n");
+}
+
+TEST_F(PassThrough, hangs_up_a_host_that_still_streams_when_the_latch_is_over) {
+  latch();
+  bench.on_step = [&] {
+    if (bench.host.to_printer.empty()) bench.host.to_printer = "N7 G1 X10*83\n";
+  };
+  bench.run(20s);
+  bench.shared.link_mode = LinkMode::probation;
+  bench.run(20s);
+  EXPECT_EQ(bench.host.hang_ups, 0);
+  bench.raw.clear();
+  bench.on_step = nullptr;
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 1);
+  EXPECT_EQ(bench.sent_count("N7 G1 X10*83"), 0);
+}
+
+TEST_F(PassThrough, keeps_a_host_that_obeyed_its_stop_and_only_asks) {
+  latch();
+  bench.host.to_printer = "G1 X10\n";
+  bench.run(500ms);
+  for (int i = 0; i < 20; ++i) {
+    bench.host.to_printer = "M105\n";
+    bench.run(1s);
+  }
+  bench.shared.link_mode = LinkMode::pass;
+  bench.host.to_printer = "G28\n";
+  bench.run(1s);
+  EXPECT_EQ(bench.host.hang_ups, 0);
+  EXPECT_EQ(bench.sent_count("G28"), 1);
+}
+
+TEST_F(PassThrough, tells_a_host_of_its_stop_once_until_it_may_pass_again) {
+  latch();
+  bench.host.got.clear();
+  bench.shared.link_mode = LinkMode::hold;
+  bench.run(1s);
+  bench.shared.link_mode = LinkMode::probation;
+  bench.run(1s);
+  EXPECT_EQ(bench.host.got.find("//action:cancel"), std::string::npos);
 }
 
 TEST_F(PassThrough, holds_the_host_back_in_hold) {
@@ -209,14 +284,49 @@ TEST_F(PassThrough, keeps_a_numbered_job_in_step_when_a_line_may_not_heat) {
   EXPECT_NE(got.find("ok T:"), std::string::npos);  // The firmware's, for line 5.
 }
 
-TEST_F(PassThrough, follows_the_hosts_baud_only_while_it_may_pass) {
-  bench.host.rate = 250000;
+TEST_F(PassThrough, follows_the_hosts_line_settings_only_while_it_may_pass) {
+  bench.host.settings = {250000};
   bench.run(500ms);
-  EXPECT_EQ(bench.port.bauds, (std::vector<int>{250000}));
+  bench.host.settings = {250000, true};
+  bench.run(1500ms);  // The printer reports at this rate.
+  const std::vector<LineSettings> followed{{250000}, {250000, true}};
+  EXPECT_EQ(bench.port.set, followed);
   latch();
-  bench.host.rate = 9600;
+  bench.host.settings = {9600};
   bench.run(500ms);
-  EXPECT_EQ(bench.port.bauds.size(), 1U);
+  EXPECT_EQ(bench.port.set.size(), 2U);
+  bench.shared.link_mode = LinkMode::pass;
+  bench.run(500ms);
+  EXPECT_EQ(bench.port.set.back(), (LineSettings{9600}));
+}
+
+TEST_F(PassThrough, sends_a_stop_at_the_rate_that_the_printer_understood_last) {
+  reports = false;
+  bench.silent = true;  // At the wrong rate it understands nothing, and says nothing that one can.
+  bench.host.settings = {250000};
+  bench.run(2s);
+  EXPECT_EQ(bench.port.settings, (LineSettings{250000}));
+  latch();
+  EXPECT_EQ(bench.port.settings, (LineSettings{115200}));
+  bench.run(2s);
+  EXPECT_EQ(bench.port.settings, (LineSettings{115200}));
+}
+
+TEST_F(PassThrough, lets_more_wait_in_the_queue_of_a_faster_port_but_no_longer) {
+  EXPECT_EQ(LinkCore::queue_limit({115200}), 64U);
+  EXPECT_EQ(LinkCore::queue_limit({250000}), 64U);
+  EXPECT_EQ(LinkCore::queue_limit({1000000}), 250U);
+  EXPECT_EQ(LinkCore::queue_limit({2000000}), 256U);
+  EXPECT_EQ(LinkCore::queue_limit({0}), 64U);
+}
+
+TEST_F(PassThrough, looks_again_when_a_full_queue_has_drained_by_half) {
+  bench.port.settings = {2000000};
+  bench.port.in_queue = std::string(256, 'x');
+  EXPECT_EQ(bench.link.wait(bench.clock.now()), 640us);
+  bench.port.settings = {115200};
+  bench.port.in_queue = std::string(64, 'x');
+  EXPECT_EQ(bench.link.wait(bench.clock.now()), 2ms);
 }
 
 TEST_F(PassThrough, goes_on_for_the_printer_when_the_host_does_not_read) {

@@ -46,7 +46,7 @@ TEST_F(TtyPortTest, opens_raw_non_blocking_and_exclusive) {
   ASSERT_TRUE(port.open());
   EXPECT_NE(fcntl(port.fd(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(fcntl(port.fd(), F_GETFD) & FD_CLOEXEC, 0);
-  EXPECT_EQ(tty_baud(port.fd()), 250000);
+  EXPECT_EQ(tty_line(port.fd()).baud, 250000);
   ASSERT_EQ(port.write("a\r\n\x03\x04").bytes, 5U);  // No translation, no signals.
   EXPECT_EQ(read_master(), "a\r\n\x03\x04");
   char room[8];
@@ -159,7 +159,7 @@ TEST_F(TtyPortTest, goes_on_with_a_kept_descriptor_as_it_was) {
   }
   TtyPort port(path, 115200, clock);
   ASSERT_TRUE(port.adopt(kept));
-  EXPECT_EQ(tty_baud(port.fd()), 250000);
+  EXPECT_EQ(tty_line(port.fd()).baud, 250000);
   ASSERT_EQ(port.write("M105\n").bytes, 5U);
   EXPECT_EQ(read_master(), "M105\n");
 }
@@ -184,6 +184,20 @@ TEST_F(TtyPortTest, paces_a_pty_like_a_line_of_its_baud_rate) {
   EXPECT_EQ(port.queued(), 0U);
 }
 
+TEST_F(TtyPortTest, follows_baud_and_stop_bits_and_no_flow_control) {
+  TtyPort port(path, 115200, clock);
+  ASSERT_TRUE(port.open());
+  EXPECT_TRUE(port.set_line({2000000, true}));
+  EXPECT_EQ(tty_line(port.fd()), (LineSettings{2000000, true}));
+  EXPECT_EQ(port.line(), (LineSettings{2000000, true}));
+  termios settings{};
+  tcgetattr(port.fd(), &settings);
+  EXPECT_EQ(settings.c_cflag & CRTSCTS, 0U);
+  EXPECT_TRUE(port.set_line({115200}));
+  EXPECT_EQ(tty_line(port.fd()), (LineSettings{115200}));
+  EXPECT_FALSE(port.set_line({0}));
+}
+
 TEST_F(TtyPortTest, keeps_a_closed_descriptors_number_for_a_while) {
   // A stop thread that has just loaded it must not write into another file.
   TtyPort port(path, 115200, clock);
@@ -205,7 +219,7 @@ TEST_F(TtyPortTest, tells_a_ptys_maker_of_dtr_by_speed_0) {
   tcgetattr(master, &settings);
   EXPECT_EQ(cfgetospeed(&settings), static_cast<speed_t>(B0));
   EXPECT_TRUE(port.set_dtr(true));
-  EXPECT_EQ(tty_baud(port.fd()), 115200);
+  EXPECT_EQ(tty_line(port.fd()).baud, 115200);
 }
 
 }  // namespace

@@ -234,5 +234,19 @@ TEST(Firmware, PrintsWholeSlicedFiles) {
   }
 }
 
+TEST(Firmware, OnlyTheBytesOutOfBandStopABusyRepRapFirmwareOnASerialLine) {
+  PrinterConfig config = without_emergency_parser();
+  config.dialect.emergency_bytes = true;
+  Host host(config);
+  host.ask("M104 S200");
+  host.send("G28\nM112\n");
+  host.wait(std::chrono::seconds(1));
+  EXPECT_EQ(host.printer.firmware().state(), FirmwareState::running);
+  host.send("\xF0\x0F");
+  host.wait(std::chrono::milliseconds(10));
+  EXPECT_EQ(host.printer.firmware().state(), FirmwareState::halted);
+  EXPECT_EQ(host.hotend().duty, 0);
+}
+
 }  // namespace
 }  // namespace firebreak::sim::test

@@ -76,6 +76,13 @@ class Learned : public ::testing::Test {
       diary.step();
     }
   }
+  /// Lets it cool, and heats it until it shows `celsius`.
+  void heat_again(double celsius) {
+    plant.target = 0;
+    live(600);
+    plant.target = 215;
+    while (plant.truth() < celsius) live(0.1);
+  }
   /// Seconds from now to the first trip; 0 if none comes in ten minutes.
   double until_trip() {
     const double from = diary.seconds();
@@ -165,6 +172,32 @@ TEST_F(Learned, AFrozenReadingAtItsTargetIsFound) {
   plant.frozen = true;
   EXPECT_LE(until_trip(), 18) << diary.story();
   EXPECT_EQ(diary.trip().rule, Rule::still) << diary.story();
+}
+
+TEST_F(Learned, AReadingThatStopsOnItsWayIsFrozen) {
+  heat_again(150);
+  plant.frozen = true;
+  EXPECT_LE(until_trip(), 6) << diary.story();
+  EXPECT_TRUE(diary.has(Rule::still) || diary.has(Rule::power_missing)) << diary.story();
+}
+
+TEST_F(Learned, AReadingPinnedUnderItsTargetIsFound) {
+  heat_again(215 - 3);
+  plant.frozen = true;
+  EXPECT_LE(until_trip(), 12) << diary.story();
+}
+
+TEST_F(Learned, AStuckSwitchInAHeatUpIsCutBeforeTheBlockIsFarOver) {
+  heat_again(120);
+  plant.welded = true;
+  EXPECT_GT(until_trip(), 0) << diary.story();
+  EXPECT_LT(plant.truth(), 215 + 25) << diary.story();
+}
+
+TEST_F(Learned, AHeatUpAgainIsQuiet) {
+  heat_again(210);
+  live(600);
+  EXPECT_TRUE(diary.told.empty()) << diary.story();
 }
 
 TEST_F(Learned, AFrozenReadingAtDutyZeroIsFound) {

@@ -137,6 +137,8 @@ const Page jump_pages[] = {
 };
 
 const Page heating_pages[] = {
+    {"a_controller_that_holds_its_power_back_has_three_periods",
+     [](Diary& d) { cold(d), d.ramp(0, 200, 25, 25, 60, 0.3F); }, Rule::heating_rate, 118, 124},
     {"no_gain_in_40_s_is_an_open_heater",
      [](Diary& d) {
        for (int i = 0; i < 60; ++i)
@@ -172,6 +174,8 @@ const Page heating_pages[] = {
 };
 
 const Page hysteresis_pages[] = {
+    {"what_comes_back_from_a_draft_is_heated",
+     [](Diary& d) { hot(d), d.ramp(0, 20, 200, 185, 200, 1), d.ramp(0, 40, 185, 197, 200, 1); }},
     {"a_slow_fall_at_full_power_is_an_open_heater",
      [](Diary& d) { hot(d), d.ramp(0, 80, 200, 120, 200, 1); }, Rule::hysteresis_heater,
      60 + 8 + 30, 60 + 8 + 32},
