@@ -29,7 +29,8 @@ PrinterConfig two_heaters() {
   PrinterConfig config;
   config.name = "p1";
   config.link = LinkKind::klipper;
-  for (const auto& [name, kind] : {std::pair{"hotend", HeaterKind::hotend}, {"bed", HeaterKind::bed}}) {
+  for (const auto& [name, kind] :
+       {std::pair{"hotend", HeaterKind::hotend}, {"bed", HeaterKind::bed}}) {
     HeaterProfile heater;
     heater.name = name;
     heater.kind = kind;
@@ -78,7 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Bench whole, pieces;
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
-    const std::string message = std::string(message_of(bytes.substr(0, end))) + klipper::message_end;
+    const std::string message =
+        std::string(message_of(bytes.substr(0, end))) + klipper::message_end;
     bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 1);
     whole.feed(message);
     const auto middle = message.size() / 2;

@@ -93,7 +93,15 @@ class Host:
         kind = self.sim.kinds.get(printer)
         if kind is None:
             return f"port: {self.sim.port(printer)}, baud: 115200"
-        return f"klipper: {self.sim.port(printer)}" if kind == "klipper" else f"network: {kind}"
+        how = f"klipper: {self.sim.port(printer)}" if kind == "klipper" else f"network: {kind}"
+        return how + self.identity(printer)
+
+    def identity(self, printer):
+        """Who must answer there, as both configurations say it."""
+        kind = self.sim.kinds.get(printer)
+        if kind in ("prusalink", "reprapfirmware"):
+            return f", identity: {{ uuid: SN-{printer} }}"
+        return "" if kind == "bambu" else f", identity: {{ machine: {printer} }}"
 
     def network_printers(self):
         return {p: kind for p, kind in self.sim.kinds.items() if kind != "klipper"}
@@ -109,7 +117,7 @@ class Host:
         for printer, kind in self.network_printers().items():
             address = self.sim.state(printer)["address"]
             lines.append(f"  - {{ name: {printer}, kind: {kind}, address: \"{address}\", "
-                         "key_file: printers.key }")
+                         f"key_file: printers.key{self.identity(printer)} }}")
         self.uplink_yaml.write_text("\n".join(lines) + "\n")
 
     def start_uplink(self):

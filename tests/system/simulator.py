@@ -93,9 +93,9 @@ class Simulator:
         if kind in ("moonraker", "octoprint"):
             lines.append(f"    api_key: {KEY}")
         if kind == "prusalink":
-            lines += ["    user: maker", f"    password: {KEY}"]
-        if kind == "reprapfirmware":
-            lines.append(f"    password: {KEY}")
+            lines.append("    user: maker")
+        if kind in ("prusalink", "reprapfirmware"):
+            lines += [f"    password: {KEY}", f"    serial: SN-{printer}"]
         if kind == "bambu":
             lines += ["    serial: 01S00C123456789", f"    access_code: {KEY}"]
         return lines
