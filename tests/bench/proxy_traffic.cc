@@ -109,8 +109,7 @@ struct Bench {
     run_dir = mkdtemp(pattern);
     shared.link_mode = LinkMode::pass;
     close(printer_slave);  // The link opens it alone.
-    link = std::make_unique<MarlinLink>(
-        LinkParts{config, shared, clock, keeper, notes, run_dir});
+    link = std::make_unique<MarlinLink>(LinkParts{config, shared, clock, keeper, notes, run_dir});
     if (!link->prepare()) give_up("the link cannot be prepared");
     thread = std::jthread([this](std::stop_token token) {
       real_time(2);

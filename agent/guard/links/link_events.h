@@ -25,8 +25,8 @@ enum class LinkNote : std::uint8_t {
   foreign_answer,  ///< Acknowledgements of lines that were not sent through here.
   host_attached,
   host_detached,
-  host_refused,  ///< A host's line was held back; the text holds the line.
-  host_overrun,  ///< The host does not read; printer lines to it were dropped.
+  host_refused,     ///< A host's line was held back; the text holds the line.
+  host_overrun,     ///< The host does not read; printer lines to it were dropped.
   line_followed,    ///< The host changed baud rate or stop bits, and so did the port.
   revival,          ///< DTR was pulsed, or could not be.
   junk,             ///< Lines that were too long or damaged.

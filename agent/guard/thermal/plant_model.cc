@@ -195,6 +195,13 @@ void PlantModel::widen(HeatBalance& balance, const HeaterView& view, float loss_
   balance.widened = !fan_known || !duty_known || (!flow_known && kind_ == HeaterKind::hotend);
 }
 
+/// Whether a leap goes on the way of the one before, or confirms the one that waits.
+bool PlantModel::seen_before(Leap way, float surprise_kelvin, float dt) const noexcept {
+  if (state_.leap == way) return true;
+  return state_.leap == Leap::waits &&
+         confirms(surprise_kelvin / dt, state_.waiting_kelvin / state_.waiting_s);
+}
+
 HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   HeatBalance balance;
   if (!view.fresh || !std::isfinite(view.celsius)) return balance;
@@ -231,10 +238,7 @@ HeatBalance PlantModel::step(const HeaterView& view) noexcept {
   const float surprise_kelvin = (seen - predicted) * dt;
   const bool leapt = std::fabs(surprise_kelvin) > leap_kelvin + leap_quanta * view.quantum;
   const auto way = surprise_kelvin > 0 ? Leap::goes_up : Leap::goes_down;
-  const bool seen_before =
-      s.leap == way ||
-      (s.leap == Leap::waits && confirms(surprise_kelvin / dt, s.waiting_kelvin / s.waiting_s));
-  if (leapt && !seen_before) {
+  if (leapt && !seen_before(way, surprise_kelvin, dt)) {
     state_.leap = Leap::waits;
     state_.waiting_kelvin = surprise_kelvin;
     state_.waiting_s = dt;

@@ -54,6 +54,7 @@ class PlantModel {
  private:
   [[nodiscard]] float duty_of(const HeaterView& view) const noexcept;
   void repair(std::int64_t now_ns) noexcept;
+  [[nodiscard]] bool seen_before(Leap way, float surprise_kelvin, float dt) const noexcept;
   void restart(const HeaterView& view, float duty) noexcept;
   [[nodiscard]] float follow_duty(PlantState& s, float to, float dt) const noexcept;
   [[nodiscard]] float felt_power(PlantState& s, float duty, float dt) const noexcept;

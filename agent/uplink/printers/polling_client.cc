@@ -40,8 +40,7 @@ Error http_problem(const HttpAnswer& answer) {
   switch (answer.status) {
     case 401:
     case 403:
-      return {ErrorCode::not_allowed,
-              "it refuses the key (HTTP " + status + "): check key_file"};
+      return {ErrorCode::not_allowed, "it refuses the key (HTTP " + status + "): check key_file"};
     case 404:
       return {ErrorCode::bad_input,
               "it does not know this interface (HTTP 404): check kind and address"};

@@ -162,12 +162,11 @@ HttpResponse OctoPrint::get_printer(const HttpRequest&) {
                       {"ready", text == "Operational"},
                       {"resuming", false},
                       {"sdReady", false}};
-  return json_response(200, {{"sd", {{"ready", false}}},
-                             {"state", {{"error", ""}, {"flags", flags}, {"text", text}}},
-                             {"temperature",
-                              {{"bed", heater(bed_)},
-                               {"tool0", heater(tool_)},
-                               {"history", history()}}}});
+  return json_response(
+      200,
+      {{"sd", {{"ready", false}}},
+       {"state", {{"error", ""}, {"flags", flags}, {"text", text}}},
+       {"temperature", {{"bed", heater(bed_)}, {"tool0", heater(tool_)}, {"history", history()}}}});
 }
 
 /// The newest temperature that the board printed, with OctoPrint's own second of it.

@@ -267,32 +267,15 @@ void read_kind(const Section& section, const std::filesystem::path& folder, Prin
 
 PrinterSetup read_printer(const YAML::Node& node, const std::filesystem::path& folder,
                           const SimConfig& config, std::uint64_t seed) {
-  const Section section(node, {"name",
-                               "port",
-                               "board",
-                               "relay",
-                               "covers",
-                               "board_powered_by_relay",
-                               "dtr_resets",
-                               "open_resets",
-                               "dialect",
-                               "hotend",
-                               "bed",
-                               "ambient_celsius",
-                               "seed",
-                               "record",
-                               "kind",
-                               "socket",
-                               "listen",
-                               "api_key",
-                               "user",
-                               "password",
-                               "access_code",
-                               "serial",
-                               "host_name",
-                               "developer_mode",
-                               "config_error",
-                               "verify_heater"});
+  const Section section(node, {"name",         "port",         "board",
+                               "relay",        "covers",       "board_powered_by_relay",
+                               "dtr_resets",   "open_resets",  "dialect",
+                               "hotend",       "bed",          "ambient_celsius",
+                               "seed",         "record",       "kind",
+                               "socket",       "listen",       "api_key",
+                               "user",         "password",     "access_code",
+                               "serial",       "host_name",    "developer_mode",
+                               "config_error", "verify_heater"});
   PrinterSetup setup;
   setup.printer.name = section.need("name");
   setup.printer.seed = seed;

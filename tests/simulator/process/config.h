@@ -13,8 +13,8 @@ namespace firebreak::sim {
 
 struct PrinterSetup {
   PrinterConfig printer;
-  KindSetup kind;    // how hosts reach it
-  std::string port;  // symlink to the pty, of kind marlin
+  KindSetup kind;      // how hosts reach it
+  std::string port;    // symlink to the pty, of kind marlin
   std::string record;  // file that gets every byte that the port reads; empty: none
   std::string board;
   std::string relay;          // empty: powered for ever
