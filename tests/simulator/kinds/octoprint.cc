@@ -196,7 +196,7 @@ HttpResponse OctoPrint::get_job(const HttpRequest&) {
                  {"filepos", active ? Json(job_.position()) : Json()},
                  {"printTime", active ? Json(job_.print_seconds(printer().now())) : Json()},
                  {"printTimeLeft", nullptr},
-                 {"printTimeLeftOrigin", nullptr}}},
+                 {active ? "printTimeLeftOrigin" : "printTimeOrigin", nullptr}}},
                {"state", state_text()}};
   if (!error_.empty()) body["error"] = error_;
   return json_response(200, body);

@@ -22,12 +22,10 @@ bool VerifyHeater::failed(double celsius, double target, Nanos now) {
     return false;
   }
   if (approaching_ && now < goal_until_) return false;
-  if (approaching_) {
-    approaching_ = false;
-    return false;
-  }
   error_ += shortfall;
-  return error_ >= config_.max_error;
+  const bool only_now = approaching_;
+  approaching_ = false;
+  return !only_now && error_ >= config_.max_error;
 }
 
 }  // namespace firebreak::sim

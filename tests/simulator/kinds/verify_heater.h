@@ -6,8 +6,8 @@
 namespace firebreak::sim {
 
 // Looks once a second. While the heater approaches a new target it must gain `heating_gain` in
-// every `check_gain_time`; from the look after one that it failed, or after it had arrived once,
-// the shortfall below target - hysteresis adds up to `max_error`.
+// every `check_gain_time`; from the look that it failed on, or after it had arrived once, the
+// shortfall below target - hysteresis adds up to `max_error`; that first look never fails it.
 class VerifyHeater {
  public:
   explicit VerifyHeater(const VerifyHeaterConfig& config) : config_(config) {}
