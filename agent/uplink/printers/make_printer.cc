@@ -6,7 +6,6 @@
 #include "agent/uplink/printers/reprapfirmware.h"
 
 namespace firebreak::uplink {
-namespace {
 
 std::shared_ptr<const HttpAccess> http_access(const PrinterSettings& settings) {
   auto access = std::make_shared<HttpAccess>();
@@ -22,8 +21,6 @@ std::shared_ptr<const HttpAccess> http_access(const PrinterSettings& settings) {
   }
   return access;
 }
-
-}  // namespace
 
 std::shared_ptr<PrinterClient> make_printer(asio::io_context& io, const Clock& clock,
                                             HttpWorker& http, const PrinterSettings& settings) {
