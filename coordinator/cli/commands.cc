@@ -384,6 +384,7 @@ Commands::Commands(Context& context) : parts_(std::make_unique<Parts>(context)) 
   parts_->add_views();
   parts_->add_stop();
   parts_->add_grants();
+  parts_->add_finding();
   parts_->add_replay();
   parts_->add_local();
   parts_->add_login();

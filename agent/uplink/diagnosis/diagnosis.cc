@@ -291,18 +291,19 @@ class Runbook {
       bad("port", printer_.address + " is not there; plugged in: " + names_of(ports),
           "check the cable and the printer's power; a board in another socket has another "
           "by-path name: firebreak local ports");
-      return look_at_kernel({"usb", "tty"});
+      return look_at_kernel({"ttyUSB", "ttyACM", "USB disconnect", "over-current"});
     }
     good("port",
          device == printer_.address ? "it is there" : printer_.address + " is " + device.string());
     const auto usb = std::find_if(ports.begin(), ports.end(),
                                   [&](const auto& one) { return one.device == device; });
-    if (usb != ports.end() && usb->usb_vendor != 0)
+    if (usb != ports.end() && usb->usb_vendor != 0) {
       good("usb",
            fmt::format("{} ({:04x}:{:04x})", usb->description, usb->usb_vendor, usb->usb_product));
-    else
+      look_at_kernel({device.filename().string()});
+    } else {
       add("usb", "unknown", "this port is no USB device");
-    look_at_kernel({device.filename().string()});
+    }
     look_at_firmware();
   }
 

@@ -24,11 +24,16 @@ std::string_view word(Standing standing) noexcept {
 }
 
 nlohmann::json to_json(const Finding& finding) {
-  return {{"kind", finding.kind},           {"address", finding.address},
-          {"device", finding.device},       {"name", finding.name},
-          {"claims", finding.claims},       {"identity", finding.identity},
-          {"sure", word(finding.sureness)}, {"standing", word(finding.standing)},
-          {"printer", finding.printer},     {"note", finding.note}};
+  return {{"kind", finding.kind},
+          {"address", finding.address},
+          {"device", finding.device},
+          {"name", finding.name},
+          {"claims", finding.claims},
+          {"identity", finding.identity},
+          {"sure", finding.standing == Standing::missing ? "" : word(finding.sureness)},
+          {"standing", word(finding.standing)},
+          {"printer", finding.printer},
+          {"note", finding.note}};
 }
 
 }  // namespace firebreak::uplink
