@@ -21,7 +21,12 @@ MAY_INCLUDE = {
     "common": {"common"},
     "agent/guard": {"common", "agent/guard"},
     "agent/uplink": {"common", "agent/uplink"},
+    # The list of serial ports, which opens none, is the guard's own.
+    "agent/uplink/discovery": {"common", "agent/uplink", "agent/guard"},
+    "agent/uplink/diagnosis": {"common", "agent/uplink", "agent/guard"},
     "coordinator": {"common", "coordinator"},
+    # Without a coordinator it looks with the agent's own eyes, on purpose.
+    "coordinator/cli/find": {"common", "coordinator", "agent/uplink", "agent/guard"},
     # It judges recordings with the guard's own engine, parsers and black box, on purpose.
     "coordinator/cli/replay": {"common", "coordinator", "agent/guard"},
     "tests/simulator": {"tests/simulator"},

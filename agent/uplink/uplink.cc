@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/uplink/discovery/known_printers.h"
+#include "agent/uplink/discovery/scan.h"
 #include "agent/uplink/guard_answer.h"
 #include "common/base/hex.h"
 #include "common/identity/authority.h"
@@ -42,6 +44,7 @@ Uplink::Uplink(asio::io_context& io, const Clock& clock, Settings settings, Rhyt
       readings_(GuardClient::create(io, settings_.guard_socket)),
       events_(GuardClient::create(io, settings_.guard_socket)),
       stops_(GuardClient::create(io, settings_.guard_socket)),
+      errands_(io),
       poll_timer_(io),
       house_timer_(io) {}
 
@@ -94,6 +97,7 @@ void Uplink::stop() {
   if (pump_) pump_->stop();
   if (runner_) runner_->stop();
   if (link_) link_->stop();
+  errands_.stop();
   readings_->close();
   events_->close();
   stops_->close();
@@ -207,7 +211,47 @@ void Uplink::on_command(const wire::Command& command) {
                            {"signature", text("signature")},
                            {"who", text("who")}});
   }
+  if (command.verb == "scan" || command.verb == "diagnose") return run_errand(command);
   refuse(command, "this agent does not know '" + command.verb + "'");
+}
+
+HostView Uplink::host_view() const {
+  return {known_printers(status_, settings_.printers), settings_.printers, guard_problem_, {}};
+}
+
+Result<Errands::Work> Uplink::errand_of(const wire::Command& command) {
+  if (command.verb == "scan") {
+    auto order = read_scan_order(command.arguments);
+    if (!order) return fail(order.error());
+    return [order = std::move(*order),
+            known = host_view().printers](const Cancelled& cancelled) -> Result<json> {
+      return scan(order, known, cancelled);
+    };
+  }
+  const auto fix = command.arguments.find("fix");
+  const DiagnoseOrder order{text_of(command.arguments, "printer"),
+                            fix != command.arguments.end() && *fix == true};
+  return [order, view = host_view()](const Cancelled& cancelled) {
+    return diagnose(order, view, cancelled);
+  };
+}
+
+void Uplink::run_errand(const wire::Command& command) {
+  auto work = errand_of(command);
+  if (!work) return refuse(command, work.error().message);
+  // No reference of our own: the errand ends before this object does.
+  const auto done = [this, id = command.id](Result<json> answer) {
+    if (!link_ || stopped_) return;
+    wire::CommandResult result;
+    result.id = id;
+    if (answer)
+      result.data = std::move(*answer);
+    else
+      result.error = answer.error().message;
+    link_->send_answer(wire::encode(result));
+  };
+  if (!errands_.start(std::move(*work), done))
+    refuse(command, "another scan or diagnosis is under way here; try again when it has ended");
 }
 
 void Uplink::carry(const wire::Command& command, json question) {

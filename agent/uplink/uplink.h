@@ -7,6 +7,8 @@
 
 #include "agent/uplink/command_gate.h"
 #include "agent/uplink/coordinator_link.h"
+#include "agent/uplink/diagnosis/diagnosis.h"
+#include "agent/uplink/errands.h"
 #include "agent/uplink/event_pump.h"
 #include "agent/uplink/guard_client.h"
 #include "agent/uplink/nonces.h"
@@ -55,6 +57,9 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
   Result<void> on_message(const std::string& type, nlohmann::json message);
   void on_command(const wire::Command& command);
   void carry(const wire::Command& command, nlohmann::json question);
+  void run_errand(const wire::Command& command);
+  Result<Errands::Work> errand_of(const wire::Command& command);
+  HostView host_view() const;
   void refuse(const wire::Command& command, const std::string& reason);
   void poll();
   void arm_poll();
@@ -85,6 +90,7 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
   std::shared_ptr<EventPump> pump_;
   std::shared_ptr<StopRunner> runner_;
   std::shared_ptr<CoordinatorLink> link_;
+  Errands errands_;
   asio::steady_timer poll_timer_;
   asio::steady_timer house_timer_;
   nlohmann::json status_;    ///< The newest, with our own part; null before the first.

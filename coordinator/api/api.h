@@ -12,6 +12,7 @@
 #include "coordinator/api/router.h"
 #include "coordinator/api/token_book.h"
 #include "coordinator/fleet/fleet_state.h"
+#include "coordinator/fleet/inquiries.h"
 #include "coordinator/fleet/operations.h"
 #include "coordinator/front_door/handler.h"
 #include "coordinator/store/sqlite_store.h"
@@ -24,6 +25,7 @@ struct ApiParts {
   Store& store;
   FleetState& fleet;
   Operations& operations;
+  Inquiries& inquiries;
   TokenBook& tokens;
   DurableMeans durable_means = DurableMeans::off_host;
   /// Makes the text of an enrolment token from its secret.
@@ -76,6 +78,12 @@ class Api final : public RequestHandler {
   Response operation_events(const Request& request);
   Response revoke_agent(const Request& request);
   Response approve_renewal(const Request& request);
+  // routes_ask.cc
+  Response scan(const Request& request);
+  Response diagnose(const Request& request);
+  Response inquiry(const Request& request);
+  Response ask(const Request& request, const std::string& agent, const std::string& verb,
+               nlohmann::json arguments);
   // routes_admin.cc
   Response enroll(const Request& request);
   Response enrollments(const Request& request);

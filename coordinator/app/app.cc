@@ -69,6 +69,12 @@ class HubLink final : public AgentLink {
   void send_grant(GrantRequest request) override {
     if (hub != nullptr) hub->send_grant(std::move(request));
   }
+  void send_command(std::string agent, std::string operation, std::string verb,
+                    std::string arguments, std::chrono::milliseconds ttl) override {
+    if (hub != nullptr)
+      hub->send_command(std::move(agent), std::move(operation), std::move(verb),
+                        std::move(arguments), ttl);
+  }
 };
 
 struct App::Parts {
@@ -91,6 +97,7 @@ struct App::Parts {
   std::unique_ptr<FleetState> fleet;
   HubLink link;
   std::unique_ptr<Operations> operations;
+  std::unique_ptr<Inquiries> inquiries;
   asio::io_context agents_io{1};
   asio::io_context door_io{1};
   std::optional<asio::steady_timer> ticker;
@@ -169,8 +176,8 @@ Result<void> App::Parts::start_door() {
   server.credentials = std::move(*credentials);
   auto context = tls::Context::server(std::move(server));
   if (!context) return fail(context.error().within("HTTP"));
-  ApiParts parts{clock, *store, *fleet, *operations, tokens, settings.durable_means,
-                 {},    {},     {},     {},          {}};
+  ApiParts parts{clock,  *store, *fleet, *operations, *inquiries, tokens, settings.durable_means,
+                 {},     {},     {},     {},          {}};
   parts.approve_renewal = [this](const std::string& agent) { return hub->approve_renewal(agent); };
   parts.enrolment_text = [this](const std::string& agent, const chain::Digest& secret) {
     wire::EnrolmentToken token;
@@ -279,8 +286,10 @@ Result<void> App::start(const Settings& settings) {
   p.reset_key.emplace(std::move(*reset_key));
   if (auto opened = p.open_store(); !opened) return opened;
   p.operations = std::make_unique<Operations>(p.clock, *p.fleet, *p.store, p.link);
-  p.fleet->on_command_update(
-      [&p](const CommandUpdate& update) { p.operations->on_update(update); });
+  p.inquiries = std::make_unique<Inquiries>(p.clock, p.link);
+  p.fleet->on_command_update([&p](const CommandUpdate& update) {
+    if (!p.inquiries->on_update(update)) p.operations->on_update(update);
+  });
   p.fleet->on_seen_stopped(
       [&p](const PrinterKey& printer) { p.operations->on_seen_stopped(printer); });
   p.operations->offer_stops_for(std::chrono::minutes{settings.stop_retry_minutes});

@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 
 #include "coordinator/cli/completion.h"
+#include "coordinator/cli/find/diagnose.h"
 #include "coordinator/cli/local.h"
 #include "coordinator/cli/remote.h"
 #include "coordinator/cli/replay/replay.h"
+#include "coordinator/cli/find/scan.h"
 #include "coordinator/cli/setup.h"
 
 namespace firebreak::cli {
@@ -32,6 +34,9 @@ struct Commands::Parts {
   LoginOrder login_order;
   ReplayOrder replay;
   TokenOrder token;
+  ScanRequest scan;
+  DiagnoseRequest diagnosis;
+  std::string uplink_config = "/etc/firebreak/uplink.yaml";
   std::string agent;
   int minutes = 0;
   std::string shell;
@@ -54,10 +59,13 @@ struct Commands::Parts {
   void add_administration();
   void add_tokens();
   void add_for_shells();
+  void add_finding();
+  void add_scan_options(CLI::App* command);
   void add_replay();
   void add_local();
   void add_local_toward_heat(CLI::App* local);
   void add_local_setup(CLI::App* local);
+  void add_local_finding(CLI::App* local);
 };
 
 void Commands::Parts::add_global_options() {
@@ -206,6 +214,46 @@ void Commands::Parts::add_for_shells() {
   complete->add_option("words", words);
 }
 
+void Commands::Parts::add_scan_options(CLI::App* command) {
+  auto* host = command->add_option("--host", scan.host, "Ask this HOST[:PORT] too, without a key");
+  command->add_option("--range", scan.range, "Ask the hosts of this range too: 192.168.1.0/24")
+      ->excludes(host);
+  command->add_flag("--register", scan.lines, "Print the configuration lines of what is new");
+  command->add_option("--probe", scan.probe, "Open this serial port, which may reset its board");
+}
+
+void Commands::Parts::add_finding() {
+  auto* look = add(&app, "scan", "What the agents can see: new, moved, known and missing printers",
+                   [this] { return fleet_scan(context, scan); });
+  look->add_option("--agent", scan.agent, "Only this agent");
+  add_scan_options(look);
+  auto* command = add(&app, "diagnose", "Why a printer is offline, step by step",
+                      [this] { return fleet_diagnose(context, diagnosis); });
+  command->add_option("printer,-p,--printer", diagnosis.printer, "The printer")->required();
+  command->add_flag("--fix", diagnosis.fix, "Restart its services where its host allows it");
+}
+
+void Commands::Parts::add_local_finding(CLI::App* local) {
+  const auto add_config = [this](CLI::App* command) {
+    command->add_option("--uplink-config", uplink_config, "This host's uplink.yaml")
+        ->capture_default_str();
+  };
+  auto* look = add(local, "scan", "What this host can see; needs no coordinator", [this] {
+    scan.uplink_config = uplink_config;
+    return local_scan(context, scan);
+  });
+  add_scan_options(look);
+  look->add_flag("--yes", scan.yes, "With --probe: nothing prints on that port");
+  add_config(look);
+  auto* command = add(local, "diagnose", "Why a printer of this host is offline", [this] {
+    diagnosis.uplink_config = uplink_config;
+    return local_diagnose(context, diagnosis);
+  });
+  command->add_option("printer,-p,--printer", diagnosis.printer, "The printer")->required();
+  command->add_flag("--fix", diagnosis.fix, "Restart its services, where you may");
+  add_config(command);
+}
+
 void Commands::Parts::add_replay() {
   auto* command = add(&app, "replay", "What the thermal engine would have said of a recording",
                       [this] { return replay_recording(context, replay); });
@@ -266,6 +314,7 @@ void Commands::Parts::add_local() {
       ->group("");
   add_local_toward_heat(local);
   add_local_setup(local);
+  add_local_finding(local);
 }
 
 void Commands::Parts::add_local_setup(CLI::App* local) {
@@ -335,6 +384,7 @@ Commands::Commands(Context& context) : parts_(std::make_unique<Parts>(context)) 
   parts_->add_views();
   parts_->add_stop();
   parts_->add_grants();
+  parts_->add_finding();
   parts_->add_replay();
   parts_->add_local();
   parts_->add_login();

@@ -19,12 +19,6 @@ namespace {
 constexpr const char* pull_the_power = "pull the power";
 constexpr std::size_t history_max = 20'000;
 
-std::string new_id() {
-  std::array<std::uint8_t, 8> bytes{};
-  randombytes_buf(bytes.data(), bytes.size());
-  return to_hex(bytes);
-}
-
 json names_json(const std::vector<PrinterKey>& keys) {
   json out = json::array();
   for (const PrinterKey& key : keys) out.push_back(key.agent + ":" + key.name);
@@ -33,10 +27,16 @@ json names_json(const std::vector<PrinterKey>& keys) {
 
 }  // namespace
 
+std::string new_operation_id() {
+  std::array<std::uint8_t, 8> bytes{};
+  randombytes_buf(bytes.data(), bytes.size());
+  return to_hex(bytes);
+}
+
 std::shared_ptr<Operations::Operation> Operations::make(const std::string& kind,
                                                         const Requester& requester) {
   auto operation = std::make_shared<Operation>();
-  operation->id = new_id();
+  operation->id = new_operation_id();
   operation->kind = kind;
   operation->requester = requester;
   operation->created_ms = clock_.wall().time_since_epoch().count();

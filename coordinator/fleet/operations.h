@@ -29,13 +29,18 @@ inline constexpr std::chrono::minutes operation_watch_max{15};
 /// Finished operations that stay in memory; older ones are read from the store.
 inline constexpr std::size_t finished_operations_kept = 1000;
 
-/// What operations need of the hub; see Hub for the promises.
+/// A new id of an operation or an inquiry: 16 random hexadecimal digits.
+std::string new_operation_id();
+
+/// What operations and inquiries need of the hub; see Hub for the promises.
 class AgentLink {
  public:
   virtual ~AgentLink() = default;
   virtual void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
                          std::chrono::seconds within) = 0;
   virtual void send_grant(GrantRequest request) = 0;
+  virtual void send_command(std::string agent, std::string operation, std::string verb,
+                            std::string arguments, std::chrono::milliseconds ttl) = 0;
 };
 
 /// Which printers a stop is for: exactly one of the three.

@@ -189,6 +189,7 @@ void HubCore::answer(Session& session, const wire::CommandResult& result) {
   if (result.final_answer) commands_.erase(found);
   if (pending.grant) return on_challenge(session, *pending.grant, result);
   update.operation = pending.operation;
+  if (result.data.is_object()) update.data = std::make_shared<const nlohmann::json>(result.data);
   ports_.fleet.command_update(update);
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -130,6 +131,8 @@ struct CommandUpdate {
   /// A stop's time has passed, and it is not offered to this agent any more.
   bool gave_up = false;
   std::vector<PrinterAnswer> printers;
+  /// What a scan or a diagnosis found: an object, the agent's word; null for other commands.
+  std::shared_ptr<const nlohmann::json> data;
 };
 
 }  // namespace firebreak::coordinator

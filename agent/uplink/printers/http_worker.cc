@@ -2,16 +2,18 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <string_view>
 #include <thread>
 
 namespace firebreak::uplink {
 namespace {
 
-constexpr long connect_timeout_ms = 3000;
+constexpr std::size_t challenge_bytes_max = 256;
 constexpr int idle_wait_ms = 1000;
 /// Connections that are kept; two a printer, for a question and an order.
 constexpr long kept_connections = 96;
@@ -51,6 +53,19 @@ std::size_t take_body(char* data, std::size_t size, std::size_t count, void* int
   return bytes;
 }
 
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* into) {
+  auto& got = static_cast<Transfer*>(into)->got;
+  const std::string_view line(data, size * count);
+  constexpr std::string_view name = "www-authenticate:";
+  const bool is_challenge =
+      line.size() > name.size() &&
+      std::equal(name.begin(), name.end(), line.begin(),
+                 [](char a, char b) { return a == b || (b >= 'A' && b <= 'Z' && a == b + 32); });
+  if (is_challenge && got.challenge.empty())
+    got.challenge = line.substr(name.size(), challenge_bytes_max);
+  return line.size();
+}
+
 bool prepare(Transfer& transfer) {
   CURL* easy = transfer.easy = curl_easy_init();
   if (easy == nullptr) return false;
@@ -65,7 +80,10 @@ bool prepare(Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, question.method.c_str());
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(question.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(question.timeout.count()));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);

@@ -26,12 +26,14 @@ struct HttpQuestion {
   std::string path = "/";  ///< With its query, from "/" on.
   std::string body{};      ///< Sent as JSON where not empty.
   std::chrono::milliseconds timeout{3000};
+  std::chrono::milliseconds connect_timeout{3000};
   std::size_t body_bytes_max = std::size_t{256} * 1024;
 };
 
 struct HttpAnswer {
   int status = 0;
   std::string body;
+  std::string challenge{};  ///< WWW-Authenticate, the first 256 bytes; empty: there is none.
 };
 
 /// HTTP for all network printers of this host: one thread around libcurl. Connections are kept and

@@ -7,7 +7,6 @@
 #include "agent/uplink/printers/reprapfirmware.h"
 
 namespace firebreak::uplink {
-namespace {
 
 std::shared_ptr<const HttpAccess> http_access(const PrinterSettings& settings) {
   auto access = std::make_shared<HttpAccess>();
@@ -23,8 +22,6 @@ std::shared_ptr<const HttpAccess> http_access(const PrinterSettings& settings) {
   }
   return access;
 }
-
-}  // namespace
 
 std::shared_ptr<PrinterClient> make_printer(asio::io_context& io, const Clock& clock,
                                             HttpWorker& http, const PrinterSettings& settings) {

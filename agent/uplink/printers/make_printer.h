@@ -12,4 +12,7 @@ namespace firebreak::uplink {
 std::shared_ptr<PrinterClient> make_printer(asio::io_context& io, const Clock& clock,
                                             HttpWorker& http, const PrinterSettings& settings);
 
+/// How its HTTP interface is reached with the configured key.
+std::shared_ptr<const HttpAccess> http_access(const PrinterSettings& settings);
+
 }  // namespace firebreak::uplink

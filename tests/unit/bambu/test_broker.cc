@@ -112,8 +112,12 @@ FakePrinter::FakePrinter(const TestBroker& broker) {
             nlohmann::json::parse(std::string(static_cast<const char*>(message->payload),
                                               static_cast<std::size_t>(message->payloadlen))));
       });
-  if (mosquitto_connect(client_.get(), broker.inner_socket().c_str(), 0, 60) != MOSQ_ERR_SUCCESS) {
-    throw std::runtime_error("the printer does not reach its broker");
+  // The socket's file is there a moment before the broker listens on it.
+  for (int i = 0; mosquitto_connect(client_.get(), broker.inner_socket().c_str(), 0, 60) !=
+                  MOSQ_ERR_SUCCESS;
+       ++i) {
+    if (i > 3000) throw std::runtime_error("the printer does not reach its broker");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   const std::string topic = std::string("device/") + serial_number + "/request";
   mosquitto_subscribe(client_.get(), nullptr, topic.c_str(), 1);

@@ -100,13 +100,23 @@ class FakeLink final : public AgentLink {
     std::chrono::seconds within{};
   };
   std::vector<Sent> stops;
+  struct Command {
+    std::string agent, operation, verb;
+    nlohmann::json arguments;
+  };
   std::vector<GrantRequest> grants;
+  std::vector<Command> commands;
 
   void send_stop(std::vector<StopTarget> targets, std::string operation, std::string who,
                  std::chrono::seconds within) override {
     stops.push_back({std::move(targets), std::move(operation), std::move(who), within});
   }
   void send_grant(GrantRequest request) override { grants.push_back(std::move(request)); }
+  void send_command(std::string agent, std::string operation, std::string verb,
+                    std::string arguments, std::chrono::milliseconds /*ttl*/) override {
+    commands.push_back({std::move(agent), std::move(operation), std::move(verb),
+                        nlohmann::json::parse(arguments)});
+  }
 };
 
 /// A status as a guard tells it.
@@ -151,7 +161,9 @@ class ApiBench {
         fleet(clock, *store),
         operations(clock, fleet, *store, link),
         api(parts()) {
-    fleet.on_command_update([this](const CommandUpdate& u) { operations.on_update(u); });
+    fleet.on_command_update([this](const CommandUpdate& u) {
+      if (!inquiries.on_update(u)) operations.on_update(u);
+    });
     fleet.on_seen_stopped([this](const PrinterKey& p) { operations.on_seen_stopped(p); });
   }
 
@@ -209,13 +221,14 @@ class ApiBench {
   FakeLink link;
   FleetState fleet;
   Operations operations;
+  Inquiries inquiries{clock, link};
   TokenBook tokens{clock};
   std::set<std::string> renewals;  ///< Agents that wait for an approval.
   Api api;
 
  private:
   ApiParts parts() {
-    ApiParts out{clock, *store, fleet, operations, tokens, DurableMeans::stored,
+    ApiParts out{clock, *store, fleet, operations, inquiries, tokens, DurableMeans::stored,
                  {},    {},     {},    {},         {}};
     out.approve_renewal = [this](const std::string& agent) { return renewals.contains(agent); };
     out.enrolment_text = [](const std::string& agent, const chain::Digest&) {
