@@ -161,7 +161,9 @@ void Moonraker::stop_printer(Done done) {
   order({.method = "POST", .path = "/printer/emergency_stop"},
         [self, done = std::move(done)](const Result<void>& taken) mutable {
           if (!taken) return done(fail(taken.error()));
-          self->confirm_shutdown(std::move(done), confirm_tries);
+          self->confirm_once(std::move(done), [self](Done once) {
+            self->confirm_shutdown(std::move(once), confirm_tries);
+          });
         });
 }
 

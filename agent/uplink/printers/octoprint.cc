@@ -140,7 +140,9 @@ void OctoPrint::stop_printer(Done done) {
         [self, done = std::move(done)](const Result<void>& taken) mutable {
           // Not operational (409): nobody was sent anything, and "offline" confirms nothing.
           if (!taken) return done(fail(taken.error()));
-          self->confirm_offline(std::move(done), confirm_tries);
+          self->confirm_once(std::move(done), [self](Done once) {
+            self->confirm_offline(std::move(once), confirm_tries);
+          });
         });
 }
 

@@ -142,6 +142,14 @@ void PollingClient::order(HttpQuestion question, std::function<void(Result<void>
                   });
 }
 
+void PollingClient::confirm_once(Done done, const std::function<void(Done)>& confirm) {
+  if (std::exchange(confirming_, true)) return done(false);
+  confirm([self = shared_from_this(), done = std::move(done)](Result<bool> confirmed) {
+    self->confirming_ = false;
+    done(std::move(confirmed));
+  });
+}
+
 void PollingClient::later(std::chrono::milliseconds after, std::function<void()> work) {
   auto timer = std::make_shared<asio::steady_timer>(parts_.io, after);
   timer->async_wait([self = shared_from_this(), timer, work = std::move(work)](std::error_code) {

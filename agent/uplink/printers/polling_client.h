@@ -46,6 +46,11 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
   /// An order: like ask(), any 2xx counts, whatever its body.
   void order(HttpQuestion question, std::function<void(Result<void>)> done);
 
+  /// For a stop that was taken: begins `confirm`, or, while an earlier stop is still being
+  /// confirmed, says false at once, so that each repeat of a stop is sent and only one asks whether
+  /// it acted.
+  void confirm_once(Done done, const std::function<void(Done)>& confirm);
+
   /// Calls `work` after a while, unless the client was closed.
   void later(std::chrono::milliseconds after, std::function<void()> work);
 
@@ -68,6 +73,7 @@ class PollingClient : public PrinterClient, public std::enable_shared_from_this<
   MonotonicTime identity_due_{};
   bool closed_ = false;
   bool wrong_told_ = false;
+  bool confirming_ = false;
 };
 
 /// A status of HTTP in words with what to do: 401, 403, 404, 409, 3xx, 5xx.

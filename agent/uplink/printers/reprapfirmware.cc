@@ -195,7 +195,9 @@ void RepRapFirmware::stop_printer(Done done) {
   order({.path = "/rr_gcode?gcode=M112"},
         [self, done = std::move(done)](const Result<void>& taken) mutable {
           if (!taken) return done(fail(taken.error()));
-          self->confirm_halted(std::move(done), confirm_tries);
+          self->confirm_once(std::move(done), [self](Done once) {
+            self->confirm_halted(std::move(once), confirm_tries);
+          });
         });
 }
 
