@@ -122,7 +122,7 @@ Error failure(const Transfer& transfer, CURLcode code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_CERTPROBLEM:
-      return {ErrorCode::not_allowed,
+      return {ErrorCode::refused,
               host +
                   " has another certificate than the configured one; if it was changed on "
                   "purpose, configure the new pin"};

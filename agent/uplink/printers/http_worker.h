@@ -47,7 +47,7 @@ class HttpWorker {
   HttpWorker& operator=(const HttpWorker&) = delete;
 
   /// Calls `answer` exactly once on the io_context's thread. Errors: unavailable (no connection, no
-  /// answer in time), not_allowed (certificate or pin), bad_input (too long, cut off, no HTTP).
+  /// answer in time), refused (certificate or pin), bad_input (too long, cut off, no HTTP).
   /// The messages name the host and the reason and never a header.
   using Answer = std::function<void(Result<HttpAnswer>)>;
   void ask(const std::shared_ptr<const HttpAccess>& access, HttpQuestion question, Answer answer);

@@ -56,6 +56,7 @@ Error http_problem(const HttpAnswer& answer) {
 Reach reach_of(const Error& error) noexcept {
   switch (error.code) {
     case ErrorCode::not_allowed: return Reach::blocked;
+    case ErrorCode::refused: return Reach::wrong_printer;
     case ErrorCode::bad_input:
     case ErrorCode::corrupt: return Reach::misconfigured;
     default: return Reach::absent;

@@ -147,13 +147,13 @@ TEST_F(HttpToPrinters, APinnedCertificateIsTakenAndAnotherIsRefused) {
   tls.handler = [](const auto&) { return http_answer(200, "{}"); };
   const auto got = ask(tls, {}, pin_of(own));
   EXPECT_TRUE(got.has_value()) << got.error().message;
-  expect_failure(ask(tls, {}, pin_of(other)), ErrorCode::not_allowed, "another certificate");
+  expect_failure(ask(tls, {}, pin_of(other)), ErrorCode::refused, "another certificate");
   EXPECT_EQ(tls.requests.size(), 1U) << "the key went to a printer with another certificate";
 }
 
 TEST_F(HttpToPrinters, ASelfSignedCertificateWithoutAPinIsRefused) {
   FakeService tls{io, make_certificate("own")};
-  expect_failure(ask(tls), ErrorCode::not_allowed, "certificate");
+  expect_failure(ask(tls), ErrorCode::refused, "certificate");
   EXPECT_EQ(tls.requests.size(), 0U);
 }
 

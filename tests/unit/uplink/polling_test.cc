@@ -133,6 +133,11 @@ TEST_F(Polling, EachBadAnswerIsAStateInWords) {
   expect_at_once(Reach::misconfigured, 200, "\"text\"", "no JSON");
 }
 
+TEST_F(Polling, AnotherCertificateIsAnotherPrinterAndARefusedKeyIsNot) {
+  EXPECT_EQ(uplink::reach_of({ErrorCode::refused, ""}), Reach::wrong_printer);
+  EXPECT_EQ(uplink::reach_of({ErrorCode::not_allowed, ""}), Reach::blocked);
+}
+
 TEST_F(Polling, TextsOfThePrinterAreShortAndHarmless) {
   say(200, json{{"machine", "\x1b[2J" + std::string(5000, 'a')}}.dump());
   start_probe();
