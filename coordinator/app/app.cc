@@ -176,8 +176,8 @@ Result<void> App::Parts::start_door() {
   server.credentials = std::move(*credentials);
   auto context = tls::Context::server(std::move(server));
   if (!context) return fail(context.error().within("HTTP"));
-  ApiParts parts{clock,  *store, *fleet, *operations, *inquiries, tokens, settings.durable_means,
-                 {},     {},     {},     {},          {}};
+  ApiParts parts{clock, *store, *fleet, *operations, *inquiries, tokens, settings.durable_means,
+                 {},    {},     {},     {},          {}};
   parts.approve_renewal = [this](const std::string& agent) { return hub->approve_renewal(agent); };
   parts.enrolment_text = [this](const std::string& agent, const chain::Digest& secret) {
     wire::EnrolmentToken token;

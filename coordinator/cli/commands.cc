@@ -4,10 +4,10 @@
 
 #include "coordinator/cli/completion.h"
 #include "coordinator/cli/find/diagnose.h"
+#include "coordinator/cli/find/scan.h"
 #include "coordinator/cli/local.h"
 #include "coordinator/cli/remote.h"
 #include "coordinator/cli/replay/replay.h"
-#include "coordinator/cli/find/scan.h"
 #include "coordinator/cli/setup.h"
 
 namespace firebreak::cli {

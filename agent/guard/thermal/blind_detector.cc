@@ -66,7 +66,8 @@ Finding BlindDetector::step(const HeaterView& view) noexcept {
   const auto since = view.celsius_at_ns != 0 ? view.celsius_at_ns : state_.started_ns;
   const auto age = seconds_since(since, view.now_ns);
   if (age < blind_shortest_s) return {};
-  if (!possibly_hot(view)) {
+  // A printer that only the network reaches may be told to heat by others while nobody hears it.
+  if (!view.network && !possibly_hot(view)) {
     if (age < cold_silence_warn_s) return {};
     return {Rule::silent_cold, static_cast<float>(cold_silence_warn_s), unknown};
   }

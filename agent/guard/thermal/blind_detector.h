@@ -22,7 +22,8 @@ struct BlindState {
 ///
 /// Network printers (docs/safety.md): an access point that reboots must not stop a farm. 60 s while
 /// the heater held its target, or did not rise without one, and its firmware is known to protect
-/// itself; else 15 s. Klipper that restarts with every target at 0: 30 s.
+/// itself; else 15 s, also when it was cold: what others tell it meanwhile, nobody sees. Klipper
+/// that restarts with every target at 0: 30 s.
 class BlindDetector final : public Detector {
  public:
   BlindDetector(const HeaterProfile& profile, BlindState& state) noexcept;

@@ -57,10 +57,10 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* i
   auto& got = static_cast<Transfer*>(into)->got;
   const std::string_view line(data, size * count);
   constexpr std::string_view name = "www-authenticate:";
-  const bool is_challenge =
-      line.size() > name.size() &&
-      std::equal(name.begin(), name.end(), line.begin(),
-                 [](char a, char b) { return a == b || (b >= 'A' && b <= 'Z' && a == b + 32); });
+  const bool is_challenge = line.size() > name.size() &&
+                            std::equal(name.begin(), name.end(), line.begin(), [](char a, char b) {
+                              return a == b || (b >= 'A' && b <= 'Z' && a == b + 32);
+                            });
   if (is_challenge && got.challenge.empty())
     got.challenge = line.substr(name.size(), challenge_bytes_max);
   return line.size();

@@ -113,8 +113,8 @@ FakePrinter::FakePrinter(const TestBroker& broker) {
                                               static_cast<std::size_t>(message->payloadlen))));
       });
   // The socket's file is there a moment before the broker listens on it.
-  for (int i = 0; mosquitto_connect(client_.get(), broker.inner_socket().c_str(), 0, 60) !=
-                  MOSQ_ERR_SUCCESS;
+  for (int i = 0;
+       mosquitto_connect(client_.get(), broker.inner_socket().c_str(), 0, 60) != MOSQ_ERR_SUCCESS;
        ++i) {
     if (i > 3000) throw std::runtime_error("the printer does not reach its broker");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

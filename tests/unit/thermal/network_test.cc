@@ -44,6 +44,13 @@ TEST(ANetworkPrinter, ThatCoolsWithVerifiedFirmwareMayBeAwayForAMinute) {
   EXPECT_NEAR(seconds_until_blind(diary, 0, 120), 60, 0.3);
 }
 
+TEST(ANetworkPrinter, ThatWasColdAndIsNotHeardMayHeatByNow) {
+  Diary diary;
+  diary.input.network = true;
+  diary.hotend(25, 0), diary.bed(25, 0), diary.wait(20);
+  EXPECT_NEAR(diary.trip().at_s, 15, 0.2);
+}
+
 TEST(KlipperThatRestarts, WithAllTargetsAt0Has30Seconds) {
   Diary diary;
   for (int i = 0; i < 10; ++i) {
