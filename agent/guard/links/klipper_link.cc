@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 
 #include "agent/guard/links/klipper_session.h"
 #include "agent/guard/links/retired_descriptors.h"
@@ -141,11 +142,16 @@ void KlipperLink::run(std::stop_token stop) {
     }
     p.shared.link_alive_ns.store(now.time_since_epoch().count());
     p.retired.collect(now);
-    if (p.fd < 0 && now >= p.retry_at) p.open(now);
-    if (p.fd >= 0 && polled[1].revents != 0) p.receive(now);
-    if (p.fd >= 0 && p.session.silent(now)) p.drop("klippy does not answer", now);
-    p.session.tick(now);
-    p.send_output(now);
+    try {
+      if (p.fd < 0 && now >= p.retry_at) p.open(now);
+      if (p.fd >= 0 && polled[1].revents != 0) p.receive(now);
+      if (p.fd >= 0 && p.session.silent(now)) p.drop("klippy does not answer", now);
+      p.session.tick(now);
+      p.send_output(now);
+    } catch (const std::exception&) {
+      // Only an allocation gets here: this printer is blind for a while, and the guard lives on.
+      if (p.fd >= 0) p.drop("no memory for its message", now);
+    }
   }
 }
 

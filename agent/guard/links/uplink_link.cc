@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <exception>
 
 #include "agent/guard/links/retired_descriptors.h"
 #include "agent/guard/links/uplink_session.h"
@@ -112,10 +113,15 @@ void UplinkLink::run(std::stop_token stop) {
     }
     p.shared.link_alive_ns.store(now.time_since_epoch().count());
     p.retired.collect(now);
-    if (p.fd >= 0 && polled[1].revents != 0) p.receive(now);
-    if (p.fd >= 0 && p.session.silent(now)) p.drop("nothing was heard of it for 3 s", now);
-    p.take_offer(now);
-    if (p.fd >= 0) p.send_output(now);
+    try {
+      if (p.fd >= 0 && polled[1].revents != 0) p.receive(now);
+      if (p.fd >= 0 && p.session.silent(now)) p.drop("nothing was heard of it for 3 s", now);
+      p.take_offer(now);
+      if (p.fd >= 0) p.send_output(now);
+    } catch (const std::exception&) {
+      // Only an allocation gets here: this printer is blind for a while, and the guard lives on.
+      if (p.fd >= 0) p.drop("no memory for its line", now);
+    }
   }
 }
 
